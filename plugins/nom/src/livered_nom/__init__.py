@@ -1,0 +1,1 @@
+"""livered plugin for NOMAD (SNS BL-1B)."""

@@ -1,0 +1,1 @@
+"""livered plugin that posts results to a live data server."""

@@ -1,0 +1,70 @@
+"""livered: live data reduction for neutron beamlines.
+
+This package gives the names that a plugin needs, and nothing else. ``livered_core.diffraction`` and
+``livered_core.geometry`` are public too.
+"""
+
+from importlib.metadata import version as _version
+
+from livered_core.errors import (
+    BackendUnavailable,
+    ConfigError,
+    ConnectionLost,
+    DataModelError,
+    GeometryError,
+    HookError,
+    LiveredError,
+    PluginError,
+    PluginLoadError,
+    ProtocolError,
+    SourceError,
+)
+from livered_core.hooks.markers import SKIP, hookimpl
+from livered_core.model import (
+    Chunk,
+    Curve,
+    EventBatch,
+    HookFailure,
+    Image,
+    Instrument,
+    InstrumentDefinition,
+    Receipt,
+    Result,
+    RunEndReason,
+    RunInfo,
+    SessionInfo,
+    SlowLog,
+    Update,
+)
+
+__version__ = _version("livered-core")
+
+__all__ = [
+    "SKIP",
+    "BackendUnavailable",
+    "Chunk",
+    "ConfigError",
+    "ConnectionLost",
+    "Curve",
+    "DataModelError",
+    "EventBatch",
+    "GeometryError",
+    "HookError",
+    "HookFailure",
+    "Image",
+    "Instrument",
+    "InstrumentDefinition",
+    "LiveredError",
+    "PluginError",
+    "PluginLoadError",
+    "ProtocolError",
+    "Receipt",
+    "Result",
+    "RunEndReason",
+    "RunInfo",
+    "SessionInfo",
+    "SlowLog",
+    "SourceError",
+    "Update",
+    "hookimpl",
+]
