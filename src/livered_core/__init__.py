@@ -17,6 +17,8 @@ from livered_core.errors import (
     PluginError,
     PluginLoadError,
     ProtocolError,
+    SinkRejected,
+    SinkUnavailable,
     SourceError,
 )
 from livered_core.hooks.markers import SKIP, hookimpl
@@ -63,6 +65,8 @@ __all__ = [
     "RunEndReason",
     "RunInfo",
     "SessionInfo",
+    "SinkRejected",
+    "SinkUnavailable",
     "SlowLog",
     "SourceError",
     "Update",

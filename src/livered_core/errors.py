@@ -6,7 +6,9 @@
     ├── ConfigError            the configuration is wrong; every problem at once (exit code 2)
     ├── PluginError            a plugin cannot be loaded, conflicts with another, or misbehaves
     │   ├── PluginLoadError    wanted, and cannot be loaded or does not fit (exit code 2)
-    │   └── HookError          a hook raised or returned the wrong thing; holds a HookFailure
+    │   ├── HookError          a hook raised or returned the wrong thing; holds a HookFailure
+    │   ├── SinkUnavailable    a sink could not deliver now: tried again with back-off
+    │   └── SinkRejected       the other side refused: trying the same again will not help
     ├── SourceError            the stream: retried, never fatal by itself
     │   ├── ConnectionLost     reset, closed, silent, unreachable
     │   └── ProtocolError      the bytes are not what the protocol allows
@@ -77,6 +79,14 @@ class HookError(PluginError):
     def __init__(self, failure: HookFailure) -> None:
         self.failure = failure
         super().__init__(failure.sentence)
+
+
+class SinkUnavailable(PluginError):  # noqa: N818
+    """A sink could not deliver now; the publish worker tries again with back-off."""
+
+
+class SinkRejected(PluginError):  # noqa: N818
+    """The other side refused what was sent; the publish worker does not send the same again."""
 
 
 class SourceError(LiveredError):

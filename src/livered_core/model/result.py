@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -116,6 +116,14 @@ class Image:
             raise ValueError(message)
 
 
+def _curves(items: Iterable[Curve]) -> tuple[Curve, ...]:
+    return tuple(items)
+
+
+def _images(items: Iterable[Image]) -> tuple[Image, ...]:
+    return tuple(items)
+
+
 @attrs.frozen(eq=False)
 class Result:
     """The curves and images of one update: what `post_process` returns.
@@ -134,8 +142,8 @@ class Result:
 
     run_number: int
     title: str
-    curves: tuple[Curve, ...] = attrs.field(converter=tuple)
-    images: tuple[Image, ...] = attrs.field(converter=tuple, default=())
+    curves: tuple[Curve, ...] = attrs.field(converter=_curves)
+    images: tuple[Image, ...] = attrs.field(converter=_images, default=())
     metadata: Mapping[str, Note] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""reduction"""
+"""Reduction: the order of the hooks, and the state of the run in hand."""

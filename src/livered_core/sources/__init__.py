@@ -1,1 +1,1 @@
-"""sources"""
+"""Where chunks come from."""

@@ -1,0 +1,107 @@
+"""What the stream says, in the order it says it: the items between the reader and the reduction."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo
+
+
+@attrs.frozen(eq=False)
+class Pulse:
+    """One proton pulse of the run in hand, with the events to be reduced.
+
+    Attributes
+    ----------
+    time_ns
+        Nanoseconds UTC since the Unix epoch: the pulse id.
+    proton_charge_pc
+        Picocoulomb.
+    flags
+        As in the stream.
+    pixel_id, tof
+        uint32[n]; tof in ticks of 100 ns. Events in error pixels and unmapped ones are not among them.
+    """
+
+    time_ns: int
+    proton_charge_pc: float
+    flags: int
+    pixel_id: npt.NDArray[np.uint32]
+    tof: npt.NDArray[np.uint32]
+
+
+@attrs.frozen
+class RunBegan:
+    """A run began, or was joined.
+
+    Attributes
+    ----------
+    run
+        The run.
+    missing
+        Why the data do not begin at its start; empty when they do.
+    """
+
+    run: RunInfo
+    missing: str
+
+
+@attrs.frozen
+class RunChanged:
+    """More became known of the run in hand, such as its title."""
+
+    run: RunInfo
+
+
+@attrs.frozen
+class RunStopped:
+    """The run in hand is over: no data of it will come."""
+
+    reason: RunEndReason
+
+
+@attrs.frozen
+class DataMissing:
+    """Data of the run in hand were lost on the way; `sentence` says which."""
+
+    sentence: str
+
+
+@attrs.frozen
+class LogSample:
+    """One value of a process variable.
+
+    Attributes
+    ----------
+    name, device, unit
+        As the device's descriptor gives them; a name made of ids where there is no descriptor.
+    time_ns
+        The time that the value has, nanoseconds UTC; in a prologue it may be months old.
+    value
+        A number, or a text (names of an enumeration included).
+    """
+
+    name: str
+    device: str
+    unit: str
+    time_ns: int
+    value: float | str
+
+
+@attrs.frozen
+class DefinitionSeen:
+    """The instrument definition in force from here on."""
+
+    definition: InstrumentDefinition
+
+
+@attrs.frozen
+class Remark:
+    """Something for the log: what was odd in the stream, in one sentence."""
+
+    sentence: str
+
+
+StreamItem = Remark | Pulse | RunBegan | RunChanged | RunStopped | DataMissing | LogSample | DefinitionSeen

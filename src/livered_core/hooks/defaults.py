@@ -1,0 +1,91 @@
+"""What happens where no plugin has an opinion: built-in implementations that come last.
+
+- `process_chunk`: native data become a time-of-flight spectrum of the whole detector; Mantid's stay as they are.
+- `accumulate`: the first chunk's data, then ``accumulated + processed``.
+- `post_process`: a time-of-flight spectrum becomes one curve; of anything else nothing is known, and nothing is
+  published.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from livered_core.errors import DataModelError
+from livered_core.hooks.markers import hookimpl
+from livered_core.model import Chunk, Curve, EventBatch, Result, RunInfo
+from livered_core.model.events import TICK_US
+
+_BIN_TICKS: Final = 500
+_BINS: Final = 2000
+
+
+@attrs.frozen(eq=False)
+class TofSpectrum:
+    """Counts of the whole detector against time of flight.
+
+    Attributes
+    ----------
+    counts
+        int64[2000], bins of 50 us from 0 to 100 ms; not to be written to.
+    out_of_range
+        Events above 100 ms.
+    """
+
+    counts: npt.NDArray[np.int64]
+    out_of_range: int
+
+    @classmethod
+    def of(cls, events: EventBatch) -> TofSpectrum:
+        """Make the spectrum of a batch."""
+        in_range = events.tof[events.tof < _BIN_TICKS * _BINS]
+        counts = np.bincount(in_range // _BIN_TICKS, minlength=_BINS).astype(np.int64)
+        return cls(counts, events.n_events - len(in_range))
+
+    def __add__(self, other: object) -> TofSpectrum:
+        if not isinstance(other, TofSpectrum):
+            message = f"A time-of-flight spectrum cannot be added to a {type(other).__name__}: accumulate needs an owner that can."
+            raise DataModelError(message)
+        return TofSpectrum(self.counts + other.counts, self.out_of_range + other.out_of_range)
+
+    @property
+    def edges_us(self) -> npt.NDArray[np.float64]:
+        """float64[2001], bin edges in microseconds."""
+        return np.linspace(0.0, _BINS * _BIN_TICKS * TICK_US, _BINS + 1)
+
+
+class DefaultTransforms:
+    """The transforms' last resort; registered below all plugins."""
+
+    @hookimpl(trylast=True)
+    def process_chunk(self, chunk: Chunk) -> Any:
+        """Make a time-of-flight spectrum of native data; hand Mantid's on."""
+        return TofSpectrum.of(chunk.events) if chunk.model == "native" else chunk.data
+
+    @hookimpl(trylast=True)
+    def accumulate(self, accumulated: Any, processed: Any) -> Any:
+        """Add with ``+``."""
+        return processed if accumulated is None else accumulated + processed
+
+    @hookimpl(trylast=True)
+    def post_process(self, accumulated: Any, run: RunInfo) -> Result | None:
+        """Draw a time-of-flight spectrum."""
+        if not isinstance(accumulated, TofSpectrum):
+            return None
+        y = accumulated.counts
+        curve = Curve(
+            label="whole detector",
+            x=accumulated.edges_us,
+            y=y,
+            e=np.sqrt(y),
+            x_unit="us",
+            y_unit="counts",
+            x_name="time of flight",
+            y_name="counts",
+        )
+        return Result(
+            run.number, run.title, (curve,), metadata={"events out of range": accumulated.out_of_range}
+        )

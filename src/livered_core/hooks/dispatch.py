@@ -1,0 +1,355 @@
+"""Calling hooks: in order, contained, attributed, timed and checked.
+
+Everything that pluggy alone does not promise is here. Nobody else calls pluggy.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import pluggy
+
+from livered_core.clocks import Clock
+from livered_core.errors import DataModelError, HookError
+from livered_core.hooks.defaults import DefaultTransforms
+from livered_core.hooks.inspection import implemented_hooks
+from livered_core.hooks.markers import PROJECT
+from livered_core.hooks.registry import LoadedPlugin
+from livered_core.hooks.spec import TRANSFORMS, LiveredHooks
+from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason, RunInfo, SessionInfo, Update
+
+_log = logging.getLogger("livered.hooks")
+_CONTAINED: Final = (Exception, SystemExit)
+_DEFAULTS: Final = LoadedPlugin("livered defaults", "", "livered-core", DefaultTransforms())
+
+
+@attrs.frozen
+class CallStatistics:
+    """How often a plugin's hook was called and how long it took.
+
+    Attributes
+    ----------
+    calls, failures
+        Numbers of calls and of calls that failed.
+    last_s, total_s
+        Seconds of the last call and of all; a wrapper's include what it wraps.
+    last_error
+        Text of the newest failure; empty without one.
+    """
+
+    calls: int = 0
+    failures: int = 0
+    last_s: float = 0.0
+    total_s: float = 0.0
+    last_error: str = ""
+
+
+@attrs.define(eq=False)
+class _Trail:
+    """Who answered and who raised during one call of a transform."""
+
+    answered: LoadedPlugin | None = None
+    answer: Any = None
+    raised: BaseException | None = None
+    culprit: LoadedPlugin | None = None
+
+    def note_answer(self, plugin: LoadedPlugin, answer: Any) -> None:
+        """Remember who gave the answer; a wrapper that hands an answer on did not give it."""
+        if self.answered is None or answer is not self.answer:
+            self.answered, self.answer = plugin, answer
+
+
+class _Transforms:
+    """What pluggy gets to see of a plugin: its transforms, watched."""
+
+    def __init__(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
+        self.__dict__.update(hooks)
+
+
+class Dispatcher:
+    """The one front through which hooks are called; it belongs to a session.
+
+    Transforms and lifecycle hooks are called on the reduction thread (`session_started` and `session_ended` on
+    the main thread), sinks on the publish thread; `statistics` may be read from any thread.
+
+    Parameters
+    ----------
+    plugins
+        In the order of their calls.
+    owners
+        Configured owner of a transform: other plugins' implementations of it are left out, wrappers stay.
+    clock
+        For the times of calls.
+    """
+
+    def __init__(self, plugins: Sequence[LoadedPlugin], owners: Mapping[str, str], clock: Clock) -> None:
+        self._plugins = tuple(plugins)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._statistics: dict[tuple[str, str], CallStatistics] = {}
+        self._consecutive: dict[tuple[str, str], int] = {}
+        self._trail = _Trail()
+        self._hooks: dict[str, dict[str, Callable[..., Any]]] = {}
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(LiveredHooks)
+        # pluggy calls the plugin that was registered last first.
+        for plugin in (_DEFAULTS, *reversed(self._plugins)):
+            roles = implemented_hooks(type(plugin.instance))
+            transforms = {
+                hook: self._watched(plugin, hook, role == "wrapper")
+                for hook, role in roles.items()
+                if hook in TRANSFORMS
+                and (role == "wrapper" or owners.get(hook, plugin.name) == plugin.name or plugin is _DEFAULTS)
+            }
+            self._hooks[plugin.name] = {h: getattr(plugin.instance, h) for h in roles if h not in TRANSFORMS}
+            self._manager.register(_Transforms(transforms), name=plugin.name)
+
+    @property
+    def plugins(self) -> tuple[LoadedPlugin, ...]:
+        """The plugins in the order of their calls, without the built-in defaults."""
+        return self._plugins
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """Names of the plugins that implement post_publish, in the order of their calls."""
+        return tuple(plugin.name for plugin in self._plugins if "post_publish" in self._hooks[plugin.name])
+
+    def statistics(self) -> dict[tuple[str, str], CallStatistics]:
+        """Return a snapshot: (plugin, hook) to its statistics."""
+        with self._lock:
+            return dict(self._statistics)
+
+    # Lifecycle: every plugin; failures are contained and reported.
+
+    def session_started(self, session: SessionInfo) -> None:
+        """Call session_started of every plugin."""
+        self._call_every("session_started", {"session": session}, None)
+
+    def run_started(self, run: RunInfo) -> None:
+        """Call run_started of every plugin."""
+        self._call_every("run_started", {"run": run}, run)
+
+    def run_ended(self, run: RunInfo, reason: RunEndReason) -> None:
+        """Call run_ended of every plugin."""
+        self._call_every("run_ended", {"run": run, "reason": reason}, run)
+
+    def session_ended(self, session: SessionInfo) -> None:
+        """Call session_ended of every plugin, in reverse order."""
+        self._call_every("session_ended", {"session": session}, None, reverse=True)
+
+    def report(self, failure: HookFailure, run: RunInfo | None) -> None:
+        """Log a failure and tell every plugin's on_error of it; a failure of on_error itself is only logged."""
+        _log.error("%s\n%s", failure.sentence, failure.traceback)
+        for plugin in self._plugins:
+            hook = self._hooks[plugin.name].get("on_error")
+            if hook is None:
+                continue
+            try:
+                self._timed(plugin, "on_error", hook, {"failure": failure, "run": run})
+            except _CONTAINED as error:
+                own = self._failure(plugin, "on_error", error, None)
+                _log.error("%s\n%s", own.sentence, own.traceback)
+
+    # Transforms: one owner each; a failure is raised as a HookError for the pipeline to count.
+
+    def process_chunk(self, chunk: Chunk, run: RunInfo) -> Any:
+        """Return what the owner of process_chunk made of a chunk, or SKIP.
+
+        Raises
+        ------
+        HookError
+            When a plugin failed.
+        """
+        return self._transform("process_chunk", chunk.sequence, chunk=chunk, run=run)
+
+    def accumulate(self, accumulated: Any, processed: Any, chunk: Chunk, run: RunInfo) -> Any:
+        """Return the new accumulated data.
+
+        Raises
+        ------
+        HookError
+            When a plugin failed.
+        """
+        return self._transform(
+            "accumulate", chunk.sequence, accumulated=accumulated, processed=processed, chunk=chunk, run=run
+        )
+
+    def post_process(self, accumulated: Any, run: RunInfo, update: Update) -> Result | None:
+        """Return the result of an update; None when no plugin makes one.
+
+        Raises
+        ------
+        HookError
+            When a plugin failed or returned something that is not a result of this run.
+        """
+        result: Result | None = self._transform(
+            "post_process", None, check=_is_result_of(run), accumulated=accumulated, run=run, update=update
+        )
+        return result
+
+    # Outward: one sink at a time, on the publish thread.
+
+    def post_publish(self, sink: str, result: Result, run: RunInfo, update: Update) -> Receipt | None:
+        """Offer a result to one sink.
+
+        Raises
+        ------
+        HookError
+            When the sink failed; its cause is what the sink raised.
+        """
+        plugin = next(plugin for plugin in self._plugins if plugin.name == sink)
+        hook = self._hooks[sink]["post_publish"]
+        try:
+            receipt = self._timed(
+                plugin, "post_publish", hook, {"result": result, "run": run, "update": update}
+            )
+            if not isinstance(receipt, (Receipt, type(None))):
+                message = (
+                    f"post_publish must return a Receipt or None and returned a {type(receipt).__name__}."
+                )
+                raise DataModelError(message)
+        except _CONTAINED as error:
+            raise HookError(self._failure(plugin, "post_publish", error, None)) from error
+        self._succeeded(plugin, "post_publish")
+        return receipt
+
+    def _call_every(
+        self, hook: str, arguments: Mapping[str, Any], run: RunInfo | None, *, reverse: bool = False
+    ) -> None:
+        for plugin in reversed(self._plugins) if reverse else self._plugins:
+            function = self._hooks[plugin.name].get(hook)
+            if function is None:
+                continue
+            try:
+                self._timed(plugin, hook, function, arguments)
+            except _CONTAINED as error:
+                self.report(self._failure(plugin, hook, error, None), run)
+            else:
+                self._succeeded(plugin, hook)
+
+    def _transform(
+        self,
+        hook: str,
+        chunk_sequence: int | None,
+        check: Callable[[Any], None] | None = None,
+        **arguments: Any,
+    ) -> Any:
+        trail = self._trail = _Trail()
+        try:
+            answer = getattr(self._manager.hook, hook)(**arguments)
+            if check is not None:
+                check(answer)
+        except _CONTAINED as error:
+            by_plugin = trail.culprit if error is trail.raised else trail.answered
+            culprit = by_plugin or self._owner(hook)
+            raise HookError(self._failure(culprit, hook, error, chunk_sequence)) from error
+        for plugin in (*self._plugins, _DEFAULTS):
+            self._succeeded(plugin, hook)
+        return answer
+
+    def _owner(self, hook: str) -> LoadedPlugin:
+        owners = [p for p in self._plugins if hook in implemented_hooks(type(p.instance))]
+        return owners[0] if owners else _DEFAULTS
+
+    def _timed(
+        self, plugin: LoadedPlugin, hook: str, function: Callable[..., Any], arguments: Mapping[str, Any]
+    ) -> Any:
+        wanted = {name: arguments[name] for name in _accepted(function)}
+        started = self._clock.monotonic()
+        try:
+            return function(**wanted)
+        finally:
+            self._count(plugin, hook, self._clock.monotonic() - started)
+
+    def _watched(self, plugin: LoadedPlugin, hook: str, is_wrapper: bool) -> Callable[..., Any]:
+        """Wrap a transform so that calls are timed and whoever raised or answered is known."""
+        function = getattr(plugin.instance, hook)
+
+        def blame(error: BaseException) -> None:
+            if self._trail.raised is not error:
+                self._trail.raised, self._trail.culprit = error, plugin
+
+        @functools.wraps(function)
+        def owner(*args: Any) -> Any:
+            started = self._clock.monotonic()
+            try:
+                answer = function(*args)
+            except _CONTAINED as error:
+                blame(error)
+                raise
+            finally:
+                self._count(plugin, hook, self._clock.monotonic() - started)
+            if answer is not None:
+                self._trail.note_answer(plugin, answer)
+            return answer
+
+        @functools.wraps(function)
+        def wrapper(*args: Any) -> Generator[None, Any, Any]:
+            started = self._clock.monotonic()
+            try:
+                answer = yield from function(*args)
+            except _CONTAINED as error:
+                blame(error)
+                raise
+            finally:
+                self._count(plugin, hook, self._clock.monotonic() - started)
+            self._trail.note_answer(plugin, answer)
+            return answer
+
+        return wrapper if is_wrapper else owner
+
+    def _count(self, plugin: LoadedPlugin, hook: str, seconds: float) -> None:
+        with self._lock:
+            so_far = self._statistics.get((plugin.name, hook), CallStatistics())
+            self._statistics[plugin.name, hook] = attrs.evolve(
+                so_far, calls=so_far.calls + 1, last_s=seconds, total_s=so_far.total_s + seconds
+            )
+
+    def _succeeded(self, plugin: LoadedPlugin, hook: str) -> None:
+        with self._lock:
+            self._consecutive.pop((plugin.name, hook), None)
+
+    def _failure(
+        self, plugin: LoadedPlugin, hook: str, error: BaseException, chunk_sequence: int | None
+    ) -> HookFailure:
+        key = (plugin.name, hook)
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        with self._lock:
+            self._consecutive[key] = self._consecutive.get(key, 0) + 1
+            so_far = self._statistics.get(key, CallStatistics())
+            self._statistics[key] = attrs.evolve(so_far, failures=so_far.failures + 1, last_error=text)
+            consecutive = self._consecutive[key]
+        return HookFailure(
+            plugin=plugin.name,
+            version=plugin.version,
+            hook=hook,
+            error=text,
+            traceback="".join(traceback.format_exception(error)),
+            chunk_sequence=chunk_sequence,
+            consecutive=consecutive,
+        )
+
+
+def _accepted(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
+def _is_result_of(run: RunInfo) -> Callable[[Any], None]:
+    def check(answer: Any) -> None:
+        if answer is None:
+            return
+        if not isinstance(answer, Result):
+            message = f"post_process must return a Result or None and returned a {type(answer).__name__}."
+            raise DataModelError(message)
+        if answer.run_number != run.number:
+            message = f"post_process returned a result of run {answer.run_number} in run {run.number}."
+            raise DataModelError(message)
+
+    return check

@@ -1,0 +1,98 @@
+"""What a source of chunks is, and what it feeds."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+
+from livered_core.model import Chunk, RunEndReason, RunInfo
+
+
+class ChunkConsumer(Protocol):
+    """What a source feeds: the pipeline. Called from one thread at a time.
+
+    The order is: `run_began`, then any number of the others, then `run_ended`. What these methods raise ends the
+    session.
+    """
+
+    def run_began(self, run: RunInfo, missing: str = "") -> None:
+        """Begin a run; `missing` says why its data do not begin at its start."""
+
+    def run_changed(self, run: RunInfo) -> None:
+        """Take up what became known of the run."""
+
+    def data_missing(self, sentence: str) -> None:
+        """Note that data of the run were lost on the way."""
+
+    def take_chunk(self, chunk: Chunk) -> None:
+        """Take a chunk of the run, of at least one pulse."""
+
+    def update_due(self) -> None:
+        """Make an update, if there is anything new; also called between runs."""
+
+    def run_ended(self, reason: RunEndReason) -> None:
+        """End the run, because it is over or the session is."""
+
+
+class Connection(enum.Enum):
+    """State of a source's connection."""
+
+    CONNECTING = "connecting"
+    WAITING = "waiting to connect again"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+@attrs.frozen
+class SourceStatus:
+    """How a source is doing: a snapshot.
+
+    Attributes
+    ----------
+    where
+        Address or path, for people.
+    connection
+        State of the connection.
+    problem
+        One sentence on why it is not connected; empty when it is.
+    run
+        The run in hand as the source sees it; None between runs.
+    paused
+        Whether the run is paused.
+    last_pulse_ns
+        Newest pulse received, nanoseconds UTC; 0 before the first.
+    waiting_events
+        Events received and not yet in a chunk that is being reduced.
+    connects
+        Connections made so far.
+    counts
+        What came in and where it went, by name.
+    """
+
+    where: str
+    connection: Connection
+    problem: str
+    run: RunInfo | None
+    paused: bool
+    last_pulse_ns: int
+    waiting_events: int
+    connects: int
+    counts: Mapping[str, int]
+
+
+class Source(Protocol):
+    """A source of chunks."""
+
+    def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
+        """Feed `consumer` until `stop` is set, then end the run in hand and return.
+
+        Called on the reduction thread. What the consumer raises ends the source and is passed on; troubles of
+        the stream are not raised: the source connects again.
+        """
+
+    def status(self) -> SourceStatus:
+        """Return a snapshot; safe from any thread."""

@@ -1,0 +1,182 @@
+"""The native source: the reader's items become chunks of one run each, closed by time, by size, or by the run's end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import attrs
+
+from livered_core.adara import StartRequest
+from livered_core.backoff import Backoff
+from livered_core.chunking.builder import ChunkBuilder, ChunkPacer
+from livered_core.chunking.items import (
+    DataMissing,
+    DefinitionSeen,
+    LogSample,
+    Pulse,
+    Remark,
+    RunBegan,
+    RunChanged,
+    RunStopped,
+    StreamItem,
+)
+from livered_core.chunking.stream_state import StreamState
+from livered_core.clocks import Clock
+from livered_core.model import RunEndReason
+from livered_core.sources.adara_tcp import AdaraAddress, AdaraReader
+from livered_core.sources.base import ChunkConsumer, SourceStatus
+from livered_core.sources.pulse_queue import PulseQueue
+
+_log = logging.getLogger("livered.source")
+_POLL_S = 0.1
+_LEAVE_BEHIND_S = 2.0
+"""A reader that still waits for a name or an address when the session ends is not waited for."""
+
+
+@attrs.frozen
+class NativeSettings:
+    """What the native source is told.
+
+    Attributes
+    ----------
+    instrument
+        Short name.
+    address
+        Of the stream.
+    start
+        Where to begin; pulses before a time are left out even where the server begins earlier.
+    update_every
+        Seconds; see `ChunkPacer`.
+    max_chunk_events
+        A chunk closes when it holds so many events, so that memory stays bounded while history is replayed.
+    queue_events
+        Events that may wait between the reader and the reduction.
+    backoff
+        Waiting before connecting again.
+    """
+
+    instrument: str
+    address: AdaraAddress
+    start: StartRequest
+    update_every: float
+    max_chunk_events: int
+    queue_events: int
+    backoff: Backoff
+
+
+class NativeSource:
+    """Chunks from an ADARA stream over TCP. `run` is for the reduction thread, `status` for any.
+
+    Parameters
+    ----------
+    settings
+        Where and how.
+    clock
+        For silence, back-off and the closing of chunks.
+    """
+
+    def __init__(self, settings: NativeSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._state = StreamState(settings.instrument, settings.start.time_ns or 0)
+        self._queue = PulseQueue(settings.queue_events)
+        self._reader = AdaraReader(
+            settings.address, settings.start, self._state, self._queue.put, clock, settings.backoff
+        )
+        self._builder = ChunkBuilder()
+        self._pacer = ChunkPacer(settings.update_every)
+        self._in_run = False
+
+    def status(self) -> SourceStatus:
+        """Return a snapshot; safe from any thread."""
+        reader = self._reader.status
+        return SourceStatus(
+            where=f"adara://{self._settings.address}",
+            connection=reader.connection,
+            problem=reader.problem,
+            run=self._state.run,
+            paused=self._state.paused,
+            last_pulse_ns=self._state.last_pulse_ns,
+            waiting_events=self._queue.n_events + self._builder.n_events,
+            connects=reader.connects,
+            counts=attrs.asdict(self._state.counts),
+        )
+
+    def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
+        """Feed `consumer` until `stop` is set; the open chunk is reduced before this returns."""
+        reading = threading.Event()
+        failure: list[BaseException] = []
+        thread = threading.Thread(
+            target=self._read, args=(reading, failure), name="livered-reader", daemon=True
+        )
+        thread.start()
+        try:
+            self._pacer.begin(self._clock.monotonic(), 0.0)
+            while not stop.is_set() and not failure:
+                self._step(consumer)
+            if failure:
+                raise failure[0]
+            self._stop_run(consumer, RunEndReason.SESSION_STOPPED)
+        finally:
+            reading.set()
+            self._queue.close()
+            thread.join(_LEAVE_BEHIND_S)
+
+    def _read(self, stop: threading.Event, failure: list[BaseException]) -> None:
+        try:
+            self._reader.read_until(stop)
+        except BaseException as error:  # noqa: BLE001  (handed to the reduction thread, which raises it)
+            failure.append(error)
+
+    def _step(self, consumer: ChunkConsumer) -> None:
+        """Take one item, or see that the chunk is due."""
+        remaining = self._pacer.remaining(self._clock.monotonic())
+        if remaining <= 0.0:
+            self._close_chunk(consumer)
+            return
+        item = self._queue.get(min(remaining, _POLL_S))
+        if item is not None:
+            self._take(item, consumer)
+
+    def _take(self, item: StreamItem, consumer: ChunkConsumer) -> None:
+        if isinstance(item, Pulse):
+            self._builder.add(item)
+            if self._builder.n_events >= self._settings.max_chunk_events:
+                consumer.take_chunk(self._builder.close())
+        elif isinstance(item, LogSample):
+            self._builder.add_log(item)
+        elif isinstance(item, DefinitionSeen):
+            if self._builder.n_pulses:
+                consumer.take_chunk(self._builder.close())
+            self._builder.definition = item.definition
+        elif isinstance(item, RunBegan):
+            self._builder.begin_run()
+            self._in_run = True
+            consumer.run_began(item.run, item.missing)
+            self._pacer.begin(self._clock.monotonic(), 0.0)
+        elif isinstance(item, RunChanged):
+            consumer.run_changed(item.run)
+        elif isinstance(item, DataMissing):
+            consumer.data_missing(item.sentence)
+        elif isinstance(item, Remark):
+            _log.warning("%s", item.sentence)
+        elif isinstance(item, RunStopped):
+            self._stop_run(consumer, item.reason)
+
+    def _close_chunk(self, consumer: ChunkConsumer) -> None:
+        closed = self._clock.monotonic()
+        if self._builder.n_pulses:
+            consumer.take_chunk(self._builder.close())
+        consumer.update_due()
+        self._pacer.begin(closed, self._clock.monotonic() - closed)
+
+    def _stop_run(self, consumer: ChunkConsumer, reason: RunEndReason) -> None:
+        if not self._in_run:
+            return
+        self._in_run = False
+        try:
+            if self._builder.n_pulses:
+                consumer.take_chunk(self._builder.close())
+        finally:
+            consumer.run_ended(reason)

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from adara_support import (
+    PULSE,
+    START,
+    annotation,
+    banked,
+    end_run,
+    geometry,
+    new_run,
+    pulse_time,
+    run_info,
+    run_status,
+    state,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livered_core.adara import (
+    UNMAPPED_BANK,
+    AnnotationMarker,
+    Device,
+    DeviceDescriptor,
+    Heartbeat,
+    ProcessVariable,
+    PulseFlag,
+    RunInfoPacket,
+    RunStatusCode,
+    UnknownPacket,
+    VariableDouble,
+    VariableU32,
+    device_descriptor_xml,
+)
+from livered_core.chunking.items import (
+    DataMissing,
+    DefinitionSeen,
+    LogSample,
+    Pulse,
+    Remark,
+    RunBegan,
+    RunChanged,
+    RunStopped,
+)
+from livered_core.chunking.stream_state import StreamState
+from livered_core.model import RunEndReason
+
+
+def connected(**arguments):
+    stream = StreamState("TST", **arguments)
+    stream.connection_opened()
+    return stream
+
+
+def feed(stream, *packets):
+    return [item for packet in packets for item in stream.feed(packet)]
+
+
+def story(items):
+    """The items in a few words."""
+    words = []
+    for item in items:
+        if isinstance(item, Pulse):
+            words.append((item.time_ns - START) // PULSE)
+        elif isinstance(item, RunBegan):
+            words.append(f"began {item.run.number}" + (" joined" if item.missing else ""))
+        elif isinstance(item, RunStopped):
+            words.append(item.reason.value)
+        elif isinstance(item, DataMissing):
+            words.append("missing")
+        else:
+            words.append(type(item).__name__)
+    return words
+
+
+def adds_up(stream):
+    counts = attrs.asdict(stream.counts)
+    for what in ("pulses", "events"):
+        places = ("reduced", "between_runs", "paused", "replayed", "early")
+        assert counts[what] == sum(counts[f"{place}_{what}"] for place in places), counts
+    return True
+
+
+def test_a_run_from_its_start_to_its_end():
+    stream = connected()
+    items = feed(stream, new_run(5), run_info(5), banked(0), banked(1), end_run(5), banked(2))
+    assert story(items) == ["began 5", 0, 1, "ended"]
+    began = items[0]
+    assert (began.run.title, began.run.proposal, began.run.instrument) == ("diamond", "IPTS-1", "TST")
+    assert began.run.start_ns == START
+    np.testing.assert_array_equal(items[1].pixel_id, [1, 2])
+    assert (items[1].proton_charge_pc, items[1].time_ns) == (100.0, START)
+    assert stream.counts.between_runs_pulses == 1
+    assert adds_up(stream)
+
+
+def test_run_info_may_come_before_the_run_status_or_after_the_first_pulse():
+    assert feed(connected(), run_info(5), new_run(5), banked(0))[0].run.title == "diamond"
+    began, _, changed = feed(connected(), new_run(5), banked(0), run_info(5, "late"))
+    assert began.run.title == ""
+    assert isinstance(changed, RunChanged)
+    assert changed.run.title == "late"
+
+
+def test_run_info_of_another_run_is_not_taken_for_this_one():
+    assert feed(connected(), run_info(4, "old"), new_run(5), banked(0))[0].run.title == ""
+
+
+def test_file_rolls_are_not_the_end_of_a_run():
+    rolls = [run_status(RunStatusCode.RUN_EOF, 5), run_status(RunStatusCode.RUN_BOF, 5), run_info(5)]
+    assert story(feed(connected(), new_run(5), run_info(5), banked(0), *rolls, banked(1))) == [
+        "began 5",
+        0,
+        1,
+    ]
+
+
+def test_a_value_with_status_1_is_not_a_new_run():
+    value = VariableDouble(time_ns=START, device_id=1, variable_id=1, value=1.0)
+    assert "began 5" not in story(feed(connected(), value, banked(0)))
+    assert story(feed(connected(), new_run(5), banked(0), value, banked(1))) == ["began 5", 0, "LogSample", 1]
+
+
+def test_joining_in_mid_run_is_said():
+    assert story(feed(connected(), state(5), banked(0))) == ["began 5 joined", 0]
+
+
+def test_history_that_begins_with_a_snapshot_and_then_the_start_is_complete():
+    assert story(feed(connected(), state(5), new_run(5), banked(0))) == ["began 5", 0]
+
+
+def test_consecutive_new_runs_end_the_first():
+    items = feed(connected(), new_run(5), banked(0), new_run(6), banked(1))
+    assert story(items) == ["began 5", 0, "replaced", "began 6", 1]
+
+
+def test_a_repeated_new_run_changes_nothing():
+    items = feed(connected(), new_run(5), banked(0), new_run(5), banked(1))
+    assert story(items) == ["began 5", 0, 1]
+
+
+def test_a_run_without_pulses_begins_and_ends():
+    assert story(feed(connected(), new_run(5), end_run(5))) == ["began 5", "ended"]
+
+
+def test_between_runs_nothing_is_handed_on():
+    stream = connected()
+    assert story(feed(stream, state(0), banked(0), banked(1))) == []
+    assert (stream.counts.between_runs_pulses, stream.counts.between_runs_events) == (2, 4)
+    assert adds_up(stream)
+
+
+def test_a_run_that_is_over_is_not_taken_again():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), end_run(5))
+    stream.connection_opened()
+    assert story(feed(stream, new_run(5), banked(0), banked(1), end_run(5), new_run(6), banked(2))) == [
+        "began 6",
+        2,
+    ]
+    assert stream.counts.replayed_pulses == 2
+    assert adds_up(stream)
+
+
+def test_an_older_run_that_is_replayed_is_left_out_and_the_current_one_goes_on():
+    stream = connected()
+    feed(stream, new_run(5), banked(10))
+    stream.connection_opened()
+    replay = [new_run(4), banked(0), banked(1), end_run(4), new_run(5), banked(10), banked(11)]
+    assert story(feed(stream, *replay)) == [11]
+    assert adds_up(stream)
+
+
+def test_after_a_lost_connection_pulses_are_taken_once():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), banked(1))
+    stream.connection_opened()
+    assert story(feed(stream, new_run(5), banked(0), banked(1), banked(2))) == [2]
+    assert (stream.counts.reduced_pulses, stream.counts.replayed_pulses) == (3, 2)
+    assert adds_up(stream)
+
+
+def test_a_gap_after_a_lost_connection_is_said_once():
+    stream = connected()
+    feed(stream, new_run(5), banked(0))
+    stream.connection_opened()
+    assert story(feed(stream, state(5), banked(7), banked(8))) == ["missing", 7, 8]
+
+
+def test_an_end_that_came_while_the_connection_was_lost_is_said():
+    stream = connected()
+    feed(stream, new_run(5), banked(0))
+    stream.connection_opened()
+    items = feed(stream, state(0))
+    assert story(items) == ["missing", "missing", "ended"]
+    assert stream.run is None
+
+
+def test_a_new_run_that_began_while_the_connection_was_lost_ends_the_old_one_incomplete():
+    stream = connected()
+    feed(stream, new_run(5), banked(0))
+    stream.connection_opened()
+    assert story(feed(stream, state(6), banked(9))) == ["missing", "replaced", "began 6 joined", 9]
+
+
+def test_repeated_pulses_are_dropped_unless_the_server_says_they_are_distinct():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), banked(1))
+    assert story(feed(stream, banked(1), banked(0))) == []
+    assert story(feed(stream, banked(1, flags=PulseFlag.DUPLICATE_PULSE))) == [1]
+    assert stream.counts.replayed_pulses == 2
+
+
+def test_pulses_out_of_order_are_taken():
+    assert story(feed(connected(), new_run(5), banked(1), banked(0), banked(2))) == ["began 5", 1, 0, 2]
+
+
+def test_paused_pulses_are_left_out_and_counted():
+    stream = connected()
+    pause, resume = annotation(AnnotationMarker.PAUSE), annotation(AnnotationMarker.RESUME)
+    items = feed(stream, new_run(5), banked(0), pause, banked(1), resume, banked(2))
+    assert story(items) == ["began 5", 0, 2]
+    assert (stream.counts.paused_pulses, stream.counts.paused_events) == (1, 2)
+    assert adds_up(stream)
+
+
+def test_a_pause_does_not_outlive_its_run_or_its_connection():
+    stream = connected()
+    pause = annotation(AnnotationMarker.PAUSE)
+    assert story(feed(stream, new_run(5), pause, end_run(5), new_run(6), banked(0)))[-1] == 0
+    feed(stream, pause)
+    stream.connection_opened()
+    assert story(feed(stream, state(6), banked(0), banked(1))) == [1]
+
+
+def test_data_before_the_time_asked_for_are_left_out_and_said():
+    stream = connected(not_before_ns=pulse_time(2))
+    items = feed(stream, new_run(5), banked(0), banked(1), banked(2), banked(3))
+    assert story(items) == ["began 5 joined", 2, 3]
+    assert stream.counts.early_pulses == 2
+    assert adds_up(stream)
+
+
+def test_error_and_unmapped_pixels_are_counted_not_reduced():
+    stream = connected()
+    (_, pulse) = feed(stream, new_run(5), banked(0, pixels=[7, 8, 9], bank_id=UNMAPPED_BANK))
+    assert len(pulse.tof) == 0
+    assert stream.counts.unmapped_events == 3
+    assert adds_up(stream)
+
+
+def test_the_definition_is_given_once_until_it_changes():
+    items = feed(connected(), geometry("<a/>"), geometry("<a/>"), geometry("<b/>"))
+    assert [item.definition.xml for item in items if isinstance(item, DefinitionSeen)] == ["<a/>", "<b/>"]
+
+
+def test_unknown_packets_and_heartbeats_are_counted_and_pass():
+    stream = connected()
+    assert (
+        feed(
+            stream,
+            UnknownPacket(time_ns=START, type=0x7777, version=1, payload=b""),
+            Heartbeat(time_ns=START),
+        )
+        == []
+    )
+    assert (stream.counts.packets, stream.counts.unknown_packets) == (2, 1)
+
+
+def test_a_description_that_cannot_be_read_is_said_and_the_stream_goes_on():
+    stream = connected()
+    broken = RunInfoPacket(time_ns=START, xml="<runinfo")
+    items = feed(stream, new_run(5), broken, banked(0))
+    assert story(items) == ["Remark", "began 5", 0]
+    assert isinstance(items[0], Remark)
+    assert "run info" in items[0].sentence
+    assert stream.counts.unreadable_packets == 1
+
+
+def _device():
+    variables = {
+        1: ProcessVariable("temperature", "double", "K"),
+        2: ProcessVariable("shutter", "shutter_states"),
+    }
+    device = Device("sample environment", variables, {"shutter_states": {0: "closed", 1: "open"}})
+    return DeviceDescriptor(time_ns=START, device_id=7, xml=device_descriptor_xml(device))
+
+
+def test_values_get_the_names_units_and_times_they_have():
+    old = START - 90 * 86_400 * 10**9
+    items = feed(
+        connected(),
+        _device(),
+        VariableDouble(time_ns=old, device_id=7, variable_id=1, value=300.5),
+        VariableU32(time_ns=START, device_id=7, variable_id=2, value=1),
+        VariableU32(time_ns=START, device_id=7, variable_id=2, value=9),
+        VariableU32(time_ns=START, device_id=8, variable_id=3, value=4),
+    )
+    assert items == [
+        LogSample("temperature", "sample environment", "K", old, 300.5),
+        LogSample("shutter", "sample environment", "", START, "open"),
+        LogSample("shutter", "sample environment", "", START, "9"),
+        LogSample("device 8 variable 3", "", "", START, 4),
+    ]
+
+
+_PACKETS = st.one_of(
+    st.builds(banked, st.integers(0, 30)),
+    st.builds(new_run, st.integers(1, 4)),
+    st.builds(end_run, st.integers(1, 4)),
+    st.builds(state, st.integers(0, 4)),
+    st.builds(annotation, st.sampled_from([AnnotationMarker.PAUSE, AnnotationMarker.RESUME])),
+    st.just("reconnect"),
+)
+
+
+@given(st.lists(_PACKETS, max_size=60))
+def test_whatever_comes_the_counts_add_up_and_runs_are_well_formed(packets):
+    stream = connected()
+    items = []
+    for packet in packets:
+        if packet == "reconnect":
+            stream.connection_opened()
+        else:
+            items += stream.feed(packet)
+    assert adds_up(stream)
+    running, seen = None, set()
+    for item in items:
+        if isinstance(item, RunBegan):
+            assert running is None
+            assert item.run.number not in seen
+            running = item.run.number
+            seen.add(running)
+        elif isinstance(item, RunStopped):
+            assert running is not None
+            assert item.reason in (RunEndReason.ENDED, RunEndReason.REPLACED)
+            running = None
+        elif isinstance(item, Pulse):
+            assert running is not None
+    assert sum(isinstance(item, Pulse) for item in items) == stream.counts.reduced_pulses
+
+
+@given(st.lists(st.integers(0, 40), max_size=6, unique=True).map(sorted), st.integers(1, 40))
+def test_any_number_of_lost_connections_leaves_the_counts_of_an_undisturbed_run(cuts, n_pulses):
+    stream = connected()
+    pulses = [banked(index) for index in range(n_pulses)]
+    taken = feed(stream, new_run(5))
+    position = 0
+    for cut in [*cuts, n_pulses]:
+        stop = min(cut, n_pulses)
+        # The server replays from the start of the run each time.
+        taken += feed(stream, new_run(5), *pulses[:stop] if position else pulses[position:stop])
+        position = stop
+        stream.connection_opened()
+    taken += feed(stream, new_run(5), *pulses, end_run(5))
+    assert story(taken) == ["began 5", *range(n_pulses), "ended"]
