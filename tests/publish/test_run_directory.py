@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from hooks_support import run_info, update
 
+from hooks_support import run_info, update
 from livered_core import Curve, Image, Result
 from livered_core.publish.latest import Published
 from livered_core.publish.run_directory import AlreadyRunning, RunDirectory

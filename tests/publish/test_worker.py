@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hooks_support import plugin, result, run_info, update
 
+from hooks_support import plugin, result, run_info, update
 from livered_core import Receipt, hookimpl
 from livered_core.backoff import Backoff
 from livered_core.clocks import SystemClock

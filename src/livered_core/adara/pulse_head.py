@@ -1,0 +1,79 @@
+"""The four words with which every packet of events begins: charge, energy, cycle, and veto with flags."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from livered_core.adara.pulses import BankedEvents, BeamMonitorEvents
+from livered_core.adara.types import CHARGE_UNIT_PC
+from livered_core.adara.wire import RawPacket, bits, charge_units, require_at_least
+
+_WORDS = struct.Struct("<IIII")
+_VETO_BITS = 12
+_FLAGS_BITS = 20
+
+
+def read_head(raw: RawPacket) -> dict[str, Any]:
+    """Read what the packets of events have in common.
+
+    Version 0 has 32 bits of flags; version 1 has 12 bits of veto above 20 bits of flags.
+
+    Parameters
+    ----------
+    raw
+        A packet of events, version 0 or 1.
+
+    Returns
+    -------
+    dict
+        Fields by name, time and version among them.
+
+    Raises
+    ------
+    ProtocolError
+        When the payload is shorter than the four words.
+    """
+    require_at_least(raw, _WORDS.size)
+    charge, energy, cycle, word = _WORDS.unpack_from(raw.payload)
+    return {
+        "time_ns": raw.time_ns,
+        "proton_charge_pc": charge * CHARGE_UNIT_PC,
+        "energy_ev": energy,
+        "cycle": cycle,
+        "veto": 0 if raw.version == 0 else word >> _FLAGS_BITS,
+        "flags": word if raw.version == 0 else word & (1 << _FLAGS_BITS) - 1,
+        "version": raw.version,
+    }
+
+
+def pulse_words(packet: BankedEvents | BeamMonitorEvents) -> bytes:
+    """Write what the packets of events have in common.
+
+    Parameters
+    ----------
+    packet
+        Version 0 or 1.
+
+    Returns
+    -------
+    bytes
+        16 of them.
+
+    Raises
+    ------
+    DataModelError
+        When a number does not fit, or version 0 is to carry a veto.
+    """
+    if packet.version == 0:
+        bits(packet, "veto of version 0", packet.veto, 0)
+        word = bits(packet, "flags", packet.flags, 32)
+    else:
+        veto = bits(packet, "veto", packet.veto, _VETO_BITS)
+        word = veto << _FLAGS_BITS | bits(packet, "flags", packet.flags, _FLAGS_BITS)
+    return _WORDS.pack(
+        charge_units(packet, 32),
+        bits(packet, "energy_ev", packet.energy_ev, 32),
+        bits(packet, "cycle", packet.cycle, 32),
+        word,
+    )
