@@ -81,6 +81,6 @@ class _Records:
         self._note(f"post_publish {run.number} {'final' if update.final else update.sequence}")
 
 
-def Recorder(name: str, calls: list[str]) -> LoadedPlugin:  # noqa: N802
+def Recorder(name: str, calls: list[str]) -> LoadedPlugin:
     """A plugin that writes down each call of a hook that every plugin gets."""
     return plugin(name, _Records(name, calls))

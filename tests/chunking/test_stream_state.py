@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from adara_support import (
     PULSE,
     START,
@@ -15,9 +18,6 @@ from adara_support import (
     run_status,
     state,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from livered_core.adara import (
     UNMAPPED_BANK,
     AnnotationMarker,

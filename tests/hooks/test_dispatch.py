@@ -3,8 +3,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hooks_support import Recorder, chunk, dispatcher, plugin, result, run_info, session_info, update
 
+from hooks_support import Recorder, chunk, dispatcher, plugin, result, run_info, session_info, update
 from livered_core import SKIP, Curve, HookError, Receipt, Result, RunEndReason, hookimpl
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.inspection import HOOKS, hook_arguments

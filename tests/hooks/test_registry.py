@@ -4,8 +4,8 @@ import re
 
 import attrs
 import pytest
-from hooks_support import plugin
 
+from hooks_support import plugin
 from livered_core import ConfigError, PluginLoadError, hookimpl
 from livered_core.hooks.registry import (
     find_instrument,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hooks_support import Recorder, chunk, plugin, result, run_info
 
+from hooks_support import Recorder, chunk, plugin, result, run_info
 from livered_core import SKIP, RunEndReason, hookimpl
 from livered_core.clocks import SystemClock
 from livered_core.hooks.dispatch import Dispatcher

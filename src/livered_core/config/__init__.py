@@ -1,1 +1,58 @@
-"""config"""
+"""Configuration: layers of TOML, laid over each other and read strictly into attrs classes.
+
+``merge(layers)`` then ``structure(merged, plugin_settings)`` gives a `Config`, or a `ConfigError` with every
+problem at once.
+"""
+
+from livered_core.config.describe import Row, describe, plain
+from livered_core.config.layers import (
+    Layer,
+    Merged,
+    Source,
+    environment_layer,
+    instrument_name,
+    merge,
+    parse_layer,
+    read_layer,
+    standard_layers,
+)
+from livered_core.config.runtime import run_directory, state_directory
+from livered_core.config.schema import (
+    Config,
+    HooksConfig,
+    LogConfig,
+    PublishConfig,
+    SourceConfig,
+)
+from livered_core.config.simulate import SimulateConfig
+from livered_core.config.structure import structure
+from livered_core.config.toml import dotted, toml_value
+from livered_core.config.validators import TRANSFORM_HOOKS, parse_address
+
+__all__ = [
+    "TRANSFORM_HOOKS",
+    "Config",
+    "HooksConfig",
+    "Layer",
+    "LogConfig",
+    "Merged",
+    "PublishConfig",
+    "Row",
+    "SimulateConfig",
+    "Source",
+    "SourceConfig",
+    "describe",
+    "dotted",
+    "environment_layer",
+    "instrument_name",
+    "merge",
+    "parse_address",
+    "parse_layer",
+    "plain",
+    "read_layer",
+    "run_directory",
+    "standard_layers",
+    "state_directory",
+    "structure",
+    "toml_value",
+]

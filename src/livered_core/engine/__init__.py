@@ -1,1 +1,1 @@
-"""engine"""
+"""The engine: configuration to objects, the loop, and closing in reverse."""

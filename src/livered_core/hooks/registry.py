@@ -8,6 +8,7 @@ plugin, the configuration names the others.
 from __future__ import annotations
 
 import difflib
+import importlib
 import importlib.resources
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -191,10 +192,13 @@ def packaged_defaults(entry: PluginEntry) -> PackagedDefaults | None:
     """
     package = entry.entry_point.module.partition(".")[0]
     try:
-        folder = importlib.resources.files(package)
+        module = importlib.import_module(package)
     except (Exception, SystemExit) as error:
         message = f"Plugin {entry} cannot be loaded: {type(error).__name__}: {error}."
         raise PluginLoadError(message) from error
+    if not hasattr(module, "__path__"):
+        return None
+    folder = importlib.resources.files(package)
     resource = folder / "defaults.toml"
     if not resource.is_file():
         return None

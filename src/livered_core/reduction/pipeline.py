@@ -162,8 +162,10 @@ class Pipeline:
         """
         final = reason in FINAL_REASONS
         try:
-            if reason is not RunEndReason.SESSION_FAILED:
-                self._update(final=final)
+            if final:
+                self._update(final=True)
+            elif reason is RunEndReason.SESSION_STOPPED:
+                self.update_due()
         finally:
             state = self._running()
             self._hooks.run_ended(state.run, reason)

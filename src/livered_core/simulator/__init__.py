@@ -1,1 +1,1 @@
-"""simulator"""
+"""A beamline to talk to: a stream management server whose neutrons come from a random number generator."""

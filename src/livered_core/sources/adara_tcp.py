@@ -180,6 +180,8 @@ class AdaraReader:
                 for item in self._state.feed(packet):
                     if not self._put(item):
                         return False
+            # The framer gives out what came before a damaged place first, and says so when asked again.
+            framer.feed(b"")
         except ProtocolError as error:
             message = f"{self._address}: {error}"
             raise ProtocolError(message) from error

@@ -1,0 +1,5 @@
+"""``python -m livered_core`` is ``livered``."""
+
+from livered_core.cli import main
+
+main()

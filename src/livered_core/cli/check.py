@@ -1,0 +1,91 @@
+"""``livered check``: say whether everything is in place to run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from livered_core.cli import options
+from livered_core.config import Config
+from livered_core.engine.session import choose_backend
+from livered_core.engine.setup import load_configuration, make_plugins
+from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
+from livered_core.sources.adara_tcp import AdaraAddress
+
+_CONNECT_TIMEOUT_S = 5.0
+
+
+@click.command(epilog="Exit codes: 0 all is well, 2 something is wrong.")
+@options.instrument
+@options.config_file
+@click.option("--no-connect", is_flag=True, help="Do not try to reach the data stream.")
+def check(instrument: str | None, config_file: Path | None, no_connect: bool) -> None:
+    """Say whether everything is in place to run: configuration, plugins, address, credentials, output folder."""
+    problems: list[str] = []
+    try:
+        loaded = load_configuration(instrument, config_file, {})
+    except LiveredError as error:
+        _finish(str(error).splitlines())
+        return
+    config = loaded.config
+    origins = dict.fromkeys(source.origin for source in loaded.merged.sources.values())
+    _say("configuration", ", ".join(origins))
+    try:
+        backend = choose_backend(config.backend)
+        _say("backend", backend)
+        for plugin in make_plugins(loaded, backend):
+            _say("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
+    except ConfigError as error:
+        problems += error.problems
+    except LiveredError as error:
+        problems.append(str(error))
+    problems += _address_problems(config, connect=not no_connect)
+    problems += _folder_problems(config.output_dir)
+    _finish(problems)
+
+
+def _say(what: str, text: Any) -> None:
+    click.echo(f"{what + ':':15}{text}")
+
+
+def _finish(problems: list[str]) -> None:
+    for problem in problems:
+        click.echo(f"livered: {problem}", err=True)
+    if problems:
+        sys.exit(EXIT_CONFIG)
+    click.echo("All is well.")
+
+
+def _address_problems(config: Config, *, connect: bool) -> list[str]:
+    if not config.address:
+        return ["address is empty: say where the data stream is, as host:port."]
+    if not connect:
+        _say("address", f"{config.address}, not tried")
+        return []
+    address = AdaraAddress.parse(config.address)
+    try:
+        socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        reason = (error.strerror or str(error) or "no answer").lower()
+        return [
+            f"address: {address} cannot be reached ({reason}): check it, and the network; --no-connect leaves this out."
+        ]
+    _say("address", f"{address} answers")
+    return []
+
+
+def _folder_problems(folder: Path) -> list[str]:
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return [
+            f"output_dir: {folder} cannot be written ({nearest} is not a folder that you may write to): choose another one."
+        ]
+    _say("output folder", folder)
+    return []

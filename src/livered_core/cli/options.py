@@ -1,0 +1,23 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+instrument: Final = click.option("--instrument", "-i", metavar="NAME", help="Instrument, for example NOM.")
+config_file: Final = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file (TOML), laid over those in /etc/livered and ~/.config/livered.",
+)
+idf: Final = click.option(
+    "--idf",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Instrument definition of the simulated beamline, in place of the plugin's.",
+)

@@ -1,0 +1,144 @@
+"""What ``livered run`` shows in a terminal."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from livered_core.engine.health import Health, Phase
+from livered_core.model import Curve, Result
+
+_STYLE: Final[Mapping[Phase, str]] = {
+    Phase.CONNECTING: "yellow",
+    Phase.DISCONNECTED: "bold red",
+    Phase.BETWEEN_RUNS: "cyan",
+    Phase.CATCHING_UP: "yellow",
+    Phase.LIVE: "bold green",
+    Phase.PAUSED: "yellow",
+    Phase.STOPPED: "dim",
+}
+_RATE_OVER_S: Final = 3.0
+
+
+@attrs.define(eq=False)
+class EventRate:
+    """Events received per second of wall time, over the last few seconds."""
+
+    _seen: deque[tuple[float, int]] = attrs.field(factory=deque)
+
+    def update(self, now_s: float, events: int) -> float:
+        """Take up a count and return the rate.
+
+        Parameters
+        ----------
+        now_s
+            Monotonic seconds.
+        events
+            Events received so far.
+        """
+        self._seen.append((now_s, events))
+        while len(self._seen) > 2 and now_s - self._seen[0][0] > _RATE_OVER_S:
+            self._seen.popleft()
+        first_s, first = self._seen[0]
+        return (events - first) / (now_s - first_s) if now_s > first_s else 0.0
+
+
+def render(health: Health, rate: float) -> RenderableType:
+    """Draw a snapshot.
+
+    Parameters
+    ----------
+    health
+        The snapshot.
+    rate
+        Events received per second.
+    """
+    parts: list[RenderableType] = [_facts(health, rate)]
+    if health.source.problem:
+        parts.append(Text(health.source.problem, style="red"))
+    if health.result is not None and health.result.curves:
+        parts += [Text(""), curves_table(health.result)]
+    parts += [
+        Text(f"{sink.name}: {sink.last_error}", style="red") for sink in health.sinks if sink.last_error
+    ]
+    return Group(*parts)
+
+
+def curves_table(result: Result) -> Table:
+    """Draw one row for each curve, with whatever the plugin noted about it."""
+    columns = list(dict.fromkeys(key for curve in result.curves for key in curve.metadata))
+    table = Table(title=f"Run {result.run_number}", title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("curve")
+    for column in columns:
+        table.add_column(Text(column.replace("_", " ")), justify="right")
+    for curve in result.curves:
+        table.add_row(Text(curve.label), *(_cell(curve, column) for column in columns))
+    return table
+
+
+def one_line(health: Health, rate: float) -> str:
+    """Say the same in one line, for screens that cannot be redrawn."""
+    if health.run is None:
+        return f"{health.phase.value}; {health.source.where}"
+    lag = f", {health.lag_s:.1f} s old" if health.lag_s is not None else ""
+    complete = "complete" if not health.missing else f"INCOMPLETE: {' '.join(health.missing)}"
+    return (
+        f"run {health.run.number}: {health.phase.value}{lag}, {health.n_events:,} events ({_si(rate)}/s), "
+        f"{_charge(health.proton_charge_pc)}, chunk {health.n_chunks}, update {health.n_updates}, {complete}"
+    )
+
+
+def _facts(health: Health, rate: float) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    grid.add_column(style="dim")
+    grid.add_column()
+    run = health.run
+    title = Text(run.title or "no title yet") if run else Text("none", style="dim")
+    lag = f"{health.lag_s:.1f} s" if health.lag_s is not None else "no data yet"
+    complete = Text("yes", style="green")
+    if health.missing:
+        complete = Text("NO: " + " ".join(health.missing), style="bold red")
+    elif run is None or not health.n_events:
+        complete = Text("no data yet", style="dim")
+    rows: Iterable[tuple[str, RenderableType, str, RenderableType]] = [
+        (
+            "run",
+            str(run.number) if run else "between runs",
+            "state",
+            Text(health.phase.value, _STYLE[health.phase]),
+        ),
+        ("title", title, "source", Text(health.source.where)),
+        ("events", f"{health.n_events:,}", "event rate", f"{_si(rate)}/s"),
+        ("proton charge", _charge(health.proton_charge_pc), "lag", lag),
+        ("chunk", str(health.n_chunks), "update", str(health.n_updates)),
+        ("complete", complete, "dropped chunks", str(health.dropped_chunks)),
+    ]
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _cell(curve: Curve, column: str) -> Text:
+    value = curve.metadata.get(column)
+    if value is None:
+        return Text("-", style="dim")
+    return Text(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+
+
+def _charge(proton_charge_pc: float) -> str:
+    return f"{proton_charge_pc * 1e-6 / 3600:.3f} uAh"
+
+
+def _si(number: float) -> str:
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {letter}"
+    return f"{number:.0f}"

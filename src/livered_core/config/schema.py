@@ -1,0 +1,248 @@
+"""The keys of the configuration: types, defaults, limits, and what each is for.
+
+The metadata of a field are ``help`` (one line for people), ``unit`` (empty where there is none) and, where the
+text may hold ``{instrument}``, ``template``. ``docs/configuration.md`` is generated from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from livered_core.config.simulate import SimulateConfig
+from livered_core.config.validators import (
+    above,
+    at_least,
+    in_order,
+    is_address,
+    is_hook_owners,
+    is_instrument_name,
+    is_utc_time,
+)
+
+Backend = Literal["auto", "native", "mantid"]
+RunTransition = Literal["restart", "stop", "keep"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def _about(help_text: str, unit: str = "", template: bool = False) -> dict[str, Any]:
+    return {"help": help_text, "unit": unit, "template": template}
+
+
+@attrs.frozen
+class SourceConfig:
+    """How the connection to the data stream is kept.
+
+    Attributes
+    ----------
+    connect_timeout, silence_timeout
+        Seconds until an attempt to connect is given up, and until a silent connection counts as lost.
+    retry_first, retry_longest
+        Seconds before the first and at most before any new attempt.
+    queue_events
+        Most events that wait between reader and reduction.
+    """
+
+    connect_timeout: float = attrs.field(
+        default=10.0,
+        validator=above(0),
+        metadata=_about("give up an attempt to connect after this time", "s"),
+    )
+    silence_timeout: float = attrs.field(
+        default=30.0,
+        validator=above(0),
+        metadata=_about("count a connection as lost when nothing at all arrives for this time", "s"),
+    )
+    retry_first: float = attrs.field(
+        default=1.0,
+        validator=above(0),
+        metadata=_about("wait before the first new attempt; it doubles from one to the next", "s"),
+    )
+    retry_longest: float = attrs.field(
+        default=60.0, validator=above(0), metadata=_about("longest wait between two attempts", "s")
+    )
+    queue_events: int = attrs.field(
+        default=20_000_000,
+        validator=at_least(1),
+        metadata=_about(
+            "most events that wait between reader and reduction; beyond it the socket is not read", "events"
+        ),
+    )
+
+    def __attrs_post_init__(self) -> None:
+        in_order("retry_first", self.retry_first, "retry_longest", self.retry_longest)
+
+
+@attrs.frozen
+class HooksConfig:
+    """How hooks are called.
+
+    Attributes
+    ----------
+    max_consecutive_failures
+        After so many failures of transforms in a row the session ends.
+    owner
+        Name of a transform hook to name of the plugin that owns it, where several plugins implement it.
+    """
+
+    max_consecutive_failures: int = attrs.field(
+        default=5,
+        validator=at_least(1),
+        metadata=_about("end the session with exit code 1 after so many chunks in a row failed"),
+    )
+    owner: Mapping[str, str] = attrs.field(
+        factory=dict,
+        validator=is_hook_owners,
+        metadata=_about(
+            "plugin that owns a transform (process_chunk, accumulate, post_process) that several plugins implement"
+        ),
+    )
+
+
+@attrs.frozen
+class PublishConfig:
+    """How results are handed to sinks.
+
+    Attributes
+    ----------
+    retry_first, retry_longest
+        Seconds before the first and at most before any new attempt of a sink that failed.
+    stop_timeout
+        Seconds that are left to sinks for final results when livered is asked to stop.
+    """
+
+    retry_first: float = attrs.field(
+        default=1.0,
+        validator=above(0),
+        metadata=_about("wait before a sink that failed is tried again; it doubles each time", "s"),
+    )
+    retry_longest: float = attrs.field(
+        default=300.0, validator=above(0), metadata=_about("longest wait between two attempts of a sink", "s")
+    )
+    stop_timeout: float = attrs.field(
+        default=20.0,
+        validator=at_least(0),
+        metadata=_about(
+            "time left to sinks for final results when asked to stop; what is not sent is kept for the next start",
+            "s",
+        ),
+    )
+
+    def __attrs_post_init__(self) -> None:
+        in_order("retry_first", self.retry_first, "retry_longest", self.retry_longest)
+
+
+@attrs.frozen
+class LogConfig:
+    """Where the log goes.
+
+    Attributes
+    ----------
+    file
+        The log file; a default is relative to the working directory.
+    level
+        Least severity that is written.
+    max_bytes, backups
+        Size at which the file is rotated, bytes, and how many old files are kept.
+    """
+
+    file: Path = attrs.field(default=Path("livereduce.log"), metadata=_about("the log file"))
+    level: LogLevel = attrs.field(default="INFO", metadata=_about("least severity that is written"))
+    max_bytes: int = attrs.field(
+        default=10_000_000,
+        validator=at_least(10_000),
+        metadata=_about("size at which the file is rotated", "bytes"),
+    )
+    backups: int = attrs.field(
+        default=5, validator=at_least(1), metadata=_about("number of old log files that are kept")
+    )
+
+
+@attrs.frozen
+class Config:
+    """The whole configuration of a session. Paths are absolute when `structure` made it.
+
+    Attributes
+    ----------
+    instrument
+        Short name, as in ``--instrument``.
+    backend
+        What reads the stream: ``auto`` takes what the plugin and the machine allow.
+    address
+        ``host:port`` of the data stream; may be empty until a source needs it.
+    from_start_of_run
+        Begin with the start of the current run, instead of now.
+    start_time
+        ISO 8601, UTC; begin there instead (`from_start_of_run` does not count then).
+    update_every
+        Seconds between two updates of the curves, and shortest length of a chunk.
+    max_chunk_events
+        A chunk closes at this many events while history is replayed.
+    run_transition
+        What to do when a run ends.
+    output_dir
+        Folder for reduced files.
+    source, hooks, publish, log, simulate
+        Tables of their own.
+    plugins
+        Name of each plugin to its structured settings; None for a plugin that has none.
+    """
+
+    instrument: str = attrs.field(
+        validator=is_instrument_name, metadata=_about("short name of the instrument, as in --instrument")
+    )
+    backend: Backend = attrs.field(
+        default="auto",
+        metadata=_about("what reads the stream; auto takes what the plugin and the machine allow"),
+    )
+    address: str = attrs.field(
+        default="",
+        validator=is_address,
+        metadata=_about("host:port of the data stream, usually the plugin's default"),
+    )
+    from_start_of_run: bool = attrs.field(
+        default=True, metadata=_about("begin with the start of the current run (false: with the data of now)")
+    )
+    start_time: str | None = attrs.field(
+        default=None,
+        validator=is_utc_time,
+        metadata=_about("begin at this time (ISO 8601, UTC) instead; from_start_of_run does not count then"),
+    )
+    update_every: float = attrs.field(
+        default=30.0,
+        validator=above(0),
+        metadata=_about("time between two updates of the curves, and shortest length of a chunk", "s"),
+    )
+    max_chunk_events: int = attrs.field(
+        default=20_000_000,
+        validator=at_least(1),
+        metadata=_about(
+            "a chunk closes at this many events while history is replayed: bounds memory", "events"
+        ),
+    )
+    run_transition: RunTransition = attrs.field(
+        default="restart",
+        metadata=_about(
+            "at the end of a run: restart with the next one, stop, or keep adding to the same curves"
+        ),
+    )
+    output_dir: Path = attrs.field(
+        default=Path("~/livered/{instrument}"), metadata=_about("folder for reduced files", template=True)
+    )
+    source: SourceConfig = attrs.field(
+        factory=SourceConfig, metadata=_about("how the connection to the data stream is kept")
+    )
+    hooks: HooksConfig = attrs.field(factory=HooksConfig, metadata=_about("how plugins' hooks are called"))
+    publish: PublishConfig = attrs.field(
+        factory=PublishConfig, metadata=_about("how results are handed to sinks")
+    )
+    log: LogConfig = attrs.field(factory=LogConfig, metadata=_about("where the log goes"))
+    simulate: SimulateConfig = attrs.field(
+        factory=SimulateConfig, metadata=_about("what the simulated beamline plays (--simulate)")
+    )
+    plugins: Mapping[str, Any] = attrs.field(
+        factory=dict, metadata=_about("a table for each plugin; naming one loads it")
+    )

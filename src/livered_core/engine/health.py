@@ -1,0 +1,133 @@
+"""How the engine is doing, in one noun: for the screen, for ``status.json``, for whoever asks."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import attrs
+
+from livered_core.model import Result, RunInfo, Update
+from livered_core.publish.worker import SinkStatus
+from livered_core.sources.base import Connection, SourceStatus
+
+
+class Phase(enum.Enum):
+    """What is going on, in the words shown to people."""
+
+    CONNECTING = "connecting"
+    DISCONNECTED = "not connected"
+    BETWEEN_RUNS = "between runs"
+    CATCHING_UP = "catching up"
+    LIVE = "live"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+CATCHING_UP_NS = 5_000_000_000
+"""Data received that are older than this are called history being caught up with."""
+
+
+@attrs.frozen(eq=False)
+class Health:
+    """A snapshot of the engine.
+
+    Attributes
+    ----------
+    phase
+        What is going on.
+    source
+        The source's own snapshot.
+    run
+        The run in hand; None between runs.
+    now_ns
+        When the snapshot was made, nanoseconds UTC.
+    n_chunks, n_updates
+        Chunks accumulated and updates made in this run.
+    n_events, n_pulses, proton_charge_pc
+        Accumulated in this run.
+    last_pulse_ns
+        Newest pulse accumulated in this run, nanoseconds UTC; 0 before the first.
+    dropped_chunks, skipped_chunks
+        Left out of this run.
+    missing
+        Why the run is not complete; empty when it is.
+    result, update
+        The newest published result, which may be of the run before, and its update; None before the first.
+    sinks
+        How each sink is doing.
+    """
+
+    phase: Phase
+    source: SourceStatus
+    run: RunInfo | None
+    now_ns: int
+    n_chunks: int
+    n_updates: int
+    n_events: int
+    n_pulses: int
+    proton_charge_pc: float
+    last_pulse_ns: int
+    dropped_chunks: int
+    skipped_chunks: int
+    missing: tuple[str, ...]
+    result: Result | None
+    update: Update | None
+    sinks: tuple[SinkStatus, ...]
+
+    @property
+    def lag_s(self) -> float | None:
+        """Wall time minus the newest pulse accumulated, seconds; None without."""
+        return max(0.0, (self.now_ns - self.last_pulse_ns) / 1e9) if self.last_pulse_ns else None
+
+
+def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
+    """Say what is going on.
+
+    Parameters
+    ----------
+    source
+        The source's snapshot.
+    run
+        The run in hand.
+    now_ns
+        Wall time, nanoseconds UTC.
+    """
+    if source.connection is Connection.CLOSED:
+        return Phase.STOPPED
+    if source.connection is Connection.CONNECTING:
+        return Phase.CONNECTING
+    if source.connection is Connection.WAITING:
+        return Phase.DISCONNECTED
+    if run is None and source.run is None:
+        return Phase.BETWEEN_RUNS
+    if source.paused:
+        return Phase.PAUSED
+    if source.last_pulse_ns and now_ns - source.last_pulse_ns > CATCHING_UP_NS:
+        return Phase.CATCHING_UP
+    return Phase.LIVE
+
+
+def health_as_dict(health: Health) -> dict[str, Any]:
+    """Return a snapshot as plain numbers and texts, in the layout of ``status.json``."""
+    source = attrs.asdict(health.source)
+    source["connection"] = health.source.connection.value
+    return {
+        "format": 1,
+        "phase": health.phase.value,
+        "now_ns": health.now_ns,
+        "lag_s": health.lag_s,
+        "run": attrs.asdict(health.run) if health.run is not None else None,
+        "n_chunks": health.n_chunks,
+        "n_updates": health.n_updates,
+        "n_events": health.n_events,
+        "n_pulses": health.n_pulses,
+        "proton_charge_pc": health.proton_charge_pc,
+        "last_pulse_ns": health.last_pulse_ns,
+        "dropped_chunks": health.dropped_chunks,
+        "skipped_chunks": health.skipped_chunks,
+        "complete": not health.missing,
+        "missing": list(health.missing),
+        "source": source,
+        "sinks": [attrs.asdict(sink) for sink in health.sinks],
+    }

@@ -1,0 +1,205 @@
+"""From an instrument's name to a checked configuration and the plugins that run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from livered_core.config import (
+    Config,
+    Layer,
+    Merged,
+    environment_layer,
+    instrument_name,
+    merge,
+    parse_layer,
+    read_layer,
+    standard_layers,
+    structure,
+)
+from livered_core.errors import ConfigError, PluginError
+from livered_core.hooks.registry import (
+    BUILT_IN,
+    LoadedPlugin,
+    PluginEntry,
+    find_instrument,
+    find_plugins,
+    instantiate,
+    load_class,
+    packaged_defaults,
+    session_problems,
+    settings_class,
+)
+
+SIMULATED_DEFAULTS: Mapping[str, Any] = {
+    "update_every": 2.0,
+    "output_dir": "output/{instrument}-simulated",
+}
+"""What ``--simulate`` changes: curves that grow while one looks, and files apart from those of real runs."""
+
+
+@attrs.frozen(eq=False)
+class LoadedConfiguration:
+    """A configuration that has been checked, with the plugins that it selects.
+
+    Attributes
+    ----------
+    config
+        All values.
+    merged
+        The layers they came from.
+    instrument
+        The plugin that owns the instrument.
+    plugins
+        The plugins' entries with their classes, in the order of their calls: the instrument's, the built-in
+        ones, then the others in the order of the configuration.
+    """
+
+    config: Config
+    merged: Merged
+    instrument: PluginEntry
+    plugins: tuple[tuple[PluginEntry, type], ...]
+
+
+def load_configuration(
+    instrument: str | None,
+    config_file: Path | None,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    *,
+    simulate: bool = False,
+    available: Iterable[EntryPoint] | None = None,
+) -> LoadedConfiguration:
+    """Find the instrument's plugin, lay the configuration together and check all of it.
+
+    Parameters
+    ----------
+    instrument
+        Name or alias of the instrument; None takes it from the environment or from `config_file`.
+    config_file
+        File given with ``--config``.
+    flags
+        Values from the command line, by key; None means not given.
+    environ
+        The environment; by default the process's own.
+    simulate
+        Whether the simulated beamline is the source.
+    available
+        Entry points to look in; by default all that are installed.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once.
+    PluginLoadError
+        When the instrument is unknown or its plugin cannot be loaded.
+    """
+    environ = os.environ if environ is None else environ
+    points = None if available is None else list(available)
+    entry = find_instrument(instrument_name(instrument, config_file, environ), points)
+    name = entry.instrument or entry.name
+    merged = merge(_layers(entry, name, config_file, flags, environ, simulate=simulate))
+    problems: list[str] = []
+    wanted = [entry]
+    others = [key for key in _plugin_tables(merged) if key != entry.name and key not in BUILT_IN]
+    try:
+        wanted += find_plugins(BUILT_IN, points)
+        wanted += find_plugins(others, points)
+    except ConfigError as error:
+        problems += error.problems
+    classes: list[tuple[PluginEntry, type]] = []
+    for plugin in wanted:
+        try:
+            classes.append((plugin, load_class(plugin)))
+        except PluginError as error:
+            problems.append(str(error))
+    # Tables of plugins that could not be loaded are not checked: what is wrong with them is said already.
+    loaded = {plugin.name for plugin, _ in classes}
+    unchecked = [key for key in _plugin_tables(merged) if key not in loaded]
+    try:
+        settings = {plugin.name: settings_class(cls) for plugin, cls in classes}
+        config = structure(_without_tables(merged, unchecked), settings, environ)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return LoadedConfiguration(config, merged, entry, tuple(classes))
+
+
+def make_plugins(loaded: LoadedConfiguration, backend: str) -> list[LoadedPlugin]:
+    """Make a session's plugins and see that they can run together.
+
+    Parameters
+    ----------
+    loaded
+        A checked configuration.
+    backend
+        ``"native"`` or ``"mantid"``.
+
+    Raises
+    ------
+    ConfigError
+        With a sentence for each conflict, misfit, and problem that a plugin's own ``check`` reports.
+    PluginLoadError
+        When a plugin cannot be set up.
+    """
+    config = loaded.config
+    plugins = [instantiate(entry, cls, config.plugins.get(entry.name)) for entry, cls in loaded.plugins]
+    problems = session_problems(plugins, config.hooks.owner, backend)
+    for plugin in plugins:
+        problems += plugin_problems(plugin)
+    if problems:
+        raise ConfigError(problems)
+    return plugins
+
+
+def plugin_problems(plugin: LoadedPlugin) -> list[str]:
+    """Ask a plugin what is wrong with its settings, through its optional method ``check``."""
+    check = getattr(plugin.instance, "check", None)
+    if check is None:
+        return []
+    try:
+        return [f"plugins.{plugin.name}: {problem}" for problem in check()]
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a plugin's failure is that plugin's)
+        return [f"plugins.{plugin.name}: its check failed: {type(error).__name__}: {error}"]
+
+
+def _layers(
+    entry: PluginEntry,
+    name: str,
+    config_file: Path | None,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    simulate: bool,
+) -> list[Layer]:
+    layers = []
+    defaults = packaged_defaults(entry)
+    if defaults is not None:
+        layers.append(parse_layer(defaults.text, defaults.origin, defaults.folder))
+    if simulate:
+        layers.append(Layer("--simulate", SIMULATED_DEFAULTS, Path.cwd()))
+    layers += standard_layers(name, environ)
+    if config_file is not None:
+        layers.append(read_layer(config_file))
+    layers.append(environment_layer(environ))
+    layers.append(Layer("command line", {**flags, "instrument": name}, Path.cwd()))
+    return layers
+
+
+def _without_tables(merged: Merged, plugins: Iterable[str]) -> Merged:
+    tables = merged.values.get("plugins")
+    if not isinstance(tables, Mapping):
+        return merged
+    left = {name: table for name, table in tables.items() if name not in plugins}
+    return attrs.evolve(merged, values={**merged.values, "plugins": left})
+
+
+def _plugin_tables(merged: Merged) -> list[str]:
+    tables = merged.values.get("plugins", {})
+    return list(tables) if isinstance(tables, Mapping) else []

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+from adara_support import banked, end_run, geometry, new_run, pulse_time, run_info, state
+from livered_core.adara import Heartbeat, StartRequest, encode
+from livered_core.backoff import Backoff
+from livered_core.clocks import SystemClock
+from livered_core.sources.adara_tcp import AdaraAddress
+from livered_core.sources.base import Connection
+from livered_core.sources.native import NativeSettings, NativeSource
+from sms_support import WAIT, Client, scripted_server
+from waiting import until
+
+N = 40
+PROLOGUE = (geometry(), new_run(5), run_info(5))
+PULSES = tuple(banked(index, pixels=[index] * (index % 4)) for index in range(N))
+
+
+class Consumer:
+    """Writes down what a source says, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.story: list[str] = []
+        self.chunks: list[Any] = []
+        self.missing: list[str] = []
+        self.on_chunk: Callable[[Any], None] = lambda chunk: None
+        self._changed = threading.Condition()
+
+    def _say(self, text: str) -> None:
+        with self._changed:
+            self.story.append(text)
+            self._changed.notify_all()
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, WAIT), self.story
+
+    def run_began(self, run, missing=""):
+        self._say(f"began {run.number} {run.title}{' joined' if missing else ''}")
+
+    def run_changed(self, run):
+        self._say(f"changed {run.title}")
+
+    def data_missing(self, sentence):
+        self.missing.append(sentence)
+        self._say("missing")
+
+    def take_chunk(self, chunk):
+        self.on_chunk(chunk)
+        self.chunks.append(chunk)
+        self._say(f"chunk {chunk.sequence}")
+
+    def update_due(self):
+        pass
+
+    def run_ended(self, reason):
+        self._say(reason.value)
+
+    @property
+    def pulse_times(self) -> list[int]:
+        return [int(t) for chunk in self.chunks for t in chunk.events.pulse_time_ns]
+
+    @property
+    def pixels(self) -> list[int]:
+        return [int(p) for chunk in self.chunks for p in chunk.events.pixel_id]
+
+
+ALL_TIMES = [pulse_time(index) for index in range(N)]
+ALL_PIXELS = [pixel for pulse in PULSES for pixel in pulse.pixel_id.tolist()]
+
+
+@attrs.define(eq=False)
+class Running:
+    source: NativeSource
+    consumer: Consumer
+    stop: threading.Event
+    thread: threading.Thread
+    failure: list[BaseException]
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(WAIT)
+        assert not self.thread.is_alive()
+
+
+@contextlib.contextmanager
+def running(address: str, start=StartRequest.start_of_run(), **changes: Any) -> Iterator[Running]:
+    silence = changes.pop("silence_timeout", 30.0)
+    settings = NativeSettings(
+        instrument="TST",
+        address=AdaraAddress.parse(address, 5.0, silence),
+        start=start,
+        update_every=changes.pop("update_every", 3600.0),
+        max_chunk_events=changes.pop("max_chunk_events", 1 << 30),
+        queue_events=changes.pop("queue_events", 1 << 30),
+        backoff=Backoff(0.01, 0.05),
+    )
+    assert not changes
+    source, consumer, stop, failure = NativeSource(settings, SystemClock()), Consumer(), threading.Event(), []
+
+    def run() -> None:
+        try:
+            source.run(consumer, stop)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    handle = Running(source, consumer, stop, thread, failure)
+    try:
+        yield handle
+    finally:
+        handle.end()
+    assert not [t for t in threading.enumerate() if t.name == "livered-reader"]
+
+
+def whole_run(client: Client) -> None:
+    client.send(*PROLOGUE, *PULSES, end_run(5))
+    client.hold()
+
+
+def test_a_run_comes_whole_and_in_order():
+    with scripted_server(whole_run) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+        status = it.source.status()
+    assert it.consumer.story == ["began 5 diamond", "chunk 1", "ended"]
+    assert it.consumer.pulse_times == ALL_TIMES
+    assert it.consumer.pixels == ALL_PIXELS
+    assert it.consumer.chunks[0].instrument.xml == "<instrument/>"
+    assert status.connection is Connection.CONNECTED
+    assert status.counts["reduced_events"] == len(ALL_PIXELS)
+    assert server.hellos[0].start == StartRequest.start_of_run()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_however_the_bytes_are_split_the_run_is_the_same(size):
+    data = b"".join(encode(packet) for packet in (*PROLOGUE, *PULSES, end_run(5)))
+
+    def in_pieces(client: Client) -> None:
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for begin in range(0, len(data), size):
+            client.send_bytes(data[begin : begin + size])
+        client.hold()
+
+    with scripted_server(in_pieces) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert it.consumer.pixels == ALL_PIXELS
+
+
+def _break_off(how: str) -> Callable[[Client], None]:
+    def script(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:15])
+        half = encode(PULSES[15])
+        client.send_bytes(half[: len(half) // 2])
+        if how == "reset":
+            client.reset()
+        elif how == "close":
+            client.close()
+        elif how == "garbage":
+            client.send_bytes(b"\xff" * 4096)
+            client.hold()
+        else:
+            client.hold()
+
+    return script
+
+
+@pytest.mark.parametrize("how", ["reset", "close", "garbage", "silence"])
+def test_a_lost_connection_in_mid_packet_leaves_exactly_the_undisturbed_counts(how):
+    timeout = 0.3 if how == "silence" else 30.0
+    with (
+        scripted_server(_break_off(how), whole_run) as server,
+        running(server.address, silence_timeout=timeout) as it,
+    ):
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+        status = it.source.status()
+    assert it.consumer.story == ["began 5 diamond", "chunk 1", "ended"]
+    assert it.consumer.pulse_times == ALL_TIMES
+    assert it.consumer.pixels == ALL_PIXELS
+    assert status.connects == 2
+    replayed = status.counts["replayed_pulses"]
+    assert status.counts["pulses"] == N + replayed
+    assert server.hellos[1].start.time_ns <= pulse_time(replayed - 1)
+    assert replayed >= 14
+
+
+def test_a_gap_that_the_server_cannot_fill_is_said():
+    def rest_only(client: Client) -> None:
+        client.send(geometry(), state(5), *PULSES[30:], end_run(5))
+        client.hold()
+
+    with scripted_server(_break_off("close"), rest_only) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert it.consumer.story == ["began 5 diamond", "missing", "chunk 1", "ended"]
+    assert it.consumer.pulse_times == ALL_TIMES[:15] + ALL_TIMES[30:]
+
+
+def test_between_runs_a_new_connection_asks_for_the_start_of_the_run():
+    def nothing(client: Client) -> None:
+        client.send(geometry(), state(0))
+        client.close()
+
+    with scripted_server(nothing, whole_run) as server, running(server.address, StartRequest.now()) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert [hello.start for hello in server.hellos] == [StartRequest.now(), StartRequest.start_of_run()]
+    assert it.consumer.story[0] == "began 5 diamond"
+
+
+def test_a_start_time_is_asked_for_and_what_comes_too_early_is_left_out():
+    start = StartRequest.at(pulse_time(0) + 500_000_000)
+    with scripted_server(whole_run) as server, running(server.address, start) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert server.hellos[0].start == start
+    assert it.consumer.pulse_times == [t for t in ALL_TIMES if t >= start.time_ns]
+
+
+@pytest.mark.parametrize(
+    ("banner", "sentence"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n", "ADARA"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n" * 3, "ADARA"),
+        (b"\x00" * 13 + b"\xff" * 64, "ADARA"),
+    ],
+)
+def test_garbage_is_said_in_one_sentence_and_tried_again(banner, sentence):
+    def talk(client: Client) -> None:
+        client.send_bytes(banner)
+        client.hold()
+
+    with scripted_server(talk) as server, running(server.address) as it:
+        until(lambda: server.connections >= 3)
+        until(lambda: it.source.status().problem != "")
+        status = it.source.status()
+    assert sentence in status.problem
+    assert "\n" not in status.problem
+    assert status.problem.startswith(server.address)
+    assert status.connects == 0
+    assert it.consumer.story == []
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_nobody_listens():
+    with running(f"127.0.0.1:{free_port()}") as it:
+        until(lambda: it.source.status().connection is Connection.WAITING)
+        status = it.source.status()
+    assert status.problem.startswith("Cannot connect to 127.0.0.1:")
+    assert "connection refused" in status.problem
+    assert "--simulate" in status.problem
+    assert it.source.status().connection is Connection.CLOSED
+    assert it.failure == []
+
+
+def test_a_server_that_comes_later_is_found():
+    port = free_port()
+    with running(f"127.0.0.1:{port}") as it:
+        until(lambda: it.source.status().connection is Connection.WAITING)
+        with socket.create_server(("127.0.0.1", port)) as listening:
+            connection, _ = listening.accept()
+            client = Client(connection)
+            client.read_hello()
+            client.send(*PROLOGUE, *PULSES, end_run(5))
+            it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+            connection.close()
+    assert it.consumer.pixels == ALL_PIXELS
+
+
+def test_asked_to_stop_the_open_chunk_is_reduced_first():
+    def half(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:20])
+        client.hold()
+
+    with scripted_server(half) as server, running(server.address) as it:
+        until(lambda: it.source.status().counts["reduced_pulses"] == 20)
+        until(lambda: it.source._queue.n_events == 0 and it.source._builder.n_pulses == 20)
+        it.end()
+    assert it.consumer.story == ["began 5 diamond", "chunk 1", "session stopped"]
+    assert it.consumer.pulse_times == ALL_TIMES[:20]
+
+
+def test_a_chunk_closes_when_it_is_full():
+    with scripted_server(whole_run) as server, running(server.address, max_chunk_events=10) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    sizes = [chunk.n_events for chunk in it.consumer.chunks]
+    assert len(sizes) > 3
+    assert all(10 <= size < 13 for size in sizes[:-1])
+    assert [chunk.sequence for chunk in it.consumer.chunks] == list(range(1, len(sizes) + 1))
+    assert it.consumer.pixels == ALL_PIXELS
+
+
+def test_a_chunk_closes_when_its_time_is_over():
+    go_on = threading.Event()
+
+    def slowly(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:20])
+        assert go_on.wait(WAIT)
+        client.send(*PULSES[20:], end_run(5))
+        client.hold()
+
+    with scripted_server(slowly) as server, running(server.address, update_every=0.05) as it:
+        it.consumer.wait_until(lambda: "chunk 1" in it.consumer.story)
+        go_on.set()
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert len(it.consumer.chunks) >= 2
+    assert it.consumer.pixels == ALL_PIXELS
+
+
+def test_a_chunk_never_mixes_runs():
+    def two_runs(client: Client) -> None:
+        second = (new_run(6), run_info(6, "second"), banked(90), end_run(6))
+        client.send(*PROLOGUE, *PULSES, end_run(5), banked(80), *second)
+        client.hold()
+
+    with scripted_server(two_runs) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: it.consumer.story.count("ended") == 2)
+    assert it.consumer.story == ["began 5 diamond", "chunk 1", "ended", "began 6 second", "chunk 1", "ended"]
+    assert it.consumer.pulse_times == [*ALL_TIMES, pulse_time(90)]
+
+
+def test_a_full_queue_stops_the_reader_and_loses_nothing():
+    gate = threading.Event()
+    with (
+        scripted_server(whole_run) as server,
+        running(server.address, queue_events=4, max_chunk_events=1) as it,
+    ):
+        it.consumer.on_chunk = lambda chunk: gate.wait(WAIT)
+        until(lambda: it.source._queue.n_events >= 4)
+        assert it.source._queue.n_events < 4 + 3
+        assert it.source.status().counts["reduced_events"] < len(ALL_PIXELS)
+        gate.set()
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert it.consumer.pixels == ALL_PIXELS
+
+
+def test_what_the_consumer_raises_ends_the_source():
+    def fail(chunk):
+        raise RuntimeError("enough")
+
+    with scripted_server(whole_run) as server, running(server.address, max_chunk_events=1) as it:
+        it.consumer.on_chunk = fail
+        it.thread.join(WAIT)
+    (error,) = it.failure
+    assert str(error) == "enough"
+
+
+def test_a_changed_definition_closes_the_chunk():
+    def moved(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:20], geometry("<other/>"), *PULSES[20:], end_run(5))
+        client.hold()
+
+    with scripted_server(moved) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    assert [(c.n_pulses, c.instrument.xml) for c in it.consumer.chunks] == [
+        (20, "<instrument/>"),
+        (20, "<other/>"),
+    ]
+
+
+def test_heartbeats_alone_keep_a_connection():
+    stop = threading.Event()
+
+    def beat(client: Client) -> None:
+        client.send(geometry(), state(0))
+        while not stop.wait(0.05):
+            client.send(Heartbeat(time_ns=pulse_time(0)))
+
+    with scripted_server(beat) as server, running(server.address, silence_timeout=0.4) as it:
+        until(lambda: it.source.status().counts["packets"] > 20)
+        assert it.source.status().connects == 1
+        stop.set()
+
+
+def test_columns_of_a_chunk_are_what_the_model_promises():
+    with scripted_server(whole_run) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    events = it.consumer.chunks[0].events
+    np.testing.assert_array_equal(np.diff(events.event_offset), [index % 4 for index in range(N)])
+    np.testing.assert_array_equal(events.proton_charge_pc, np.full(N, 100.0))
