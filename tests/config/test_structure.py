@@ -20,7 +20,7 @@ from livered_core.config import (
 )
 from livered_core.errors import EXIT_CONFIG, ConfigError
 
-ETC, CWD = Path("/etc/livered"), Path("/work-folder")
+ETC, CWD = Path("/etc/livered"), Path("/current")
 ENVIRON = {"HOME": "/home/somebody", "DATA": "/data"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from livered_core.config import Config
 from livered_core.engine.session import choose_backend
 from livered_core.engine.setup import load_configuration, make_plugins
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
+from livered_core.publish.files import folder_problem
 from livered_core.sources.adara_tcp import AdaraAddress
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -80,12 +80,8 @@ def _address_problems(config: Config, *, connect: bool) -> list[str]:
 
 
 def _folder_problems(folder: Path) -> list[str]:
-    nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        return [
-            f"output_dir: {folder} cannot be written ({nearest} is not a folder that you may write to): choose another one."
-        ]
+    problem = folder_problem(folder)
+    if problem is not None:
+        return [f"output_dir: {problem}"]
     _say("output folder", folder)
     return []

@@ -28,7 +28,16 @@ from livered_core.errors import EXIT_DIED
 _LINE_EVERY_S = 5.0
 
 
-@click.command(epilog="Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not).")
+_EPILOG = """\b
+Examples:
+  livered run --instrument NOM --simulate --stop-after-run
+  livered run --instrument NOM --config my.toml
+
+Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not).
+"""
+
+
+@click.command(epilog=_EPILOG)
 @options.instrument
 @options.config_file
 @click.option("--simulate", is_flag=True, help="Start a simulated beamline and take data from it.")
@@ -47,14 +56,7 @@ _LINE_EVERY_S = 5.0
 @click.option("--stop-after-run", is_flag=True, help="End when the run has ended.")
 @click.option("--plain", is_flag=True, help="Write lines instead of redrawing the screen.")
 def run(**arguments: Any) -> None:
-    """Reduce an instrument's data live.
-
-    Examples
-    --------
-      livered run --instrument NOM --simulate --stop-after-run
-
-      livered run --instrument NOM --config my.toml
-    """
+    """Reduce an instrument's data live."""
     flags = {
         "address": arguments["address"],
         "backend": arguments["backend"],
@@ -82,7 +84,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def _writer(console: Console) -> Callable[[str], None]:
-    return lambda line: console.print(Text(line))
+    return lambda line: console.print(Text(line), soft_wrap=True)
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def _screen(session: Session, console: Console, *, live: bool) -> Iterator[Calla
         events_per_s = rate_now(health.source.counts.get("events", 0))
         if clock.monotonic() >= next_line and health.run is not None:
             next_line = clock.monotonic() + _LINE_EVERY_S
-            console.print(Text(one_line(health, events_per_s)))
+            console.print(Text(one_line(health, events_per_s)), soft_wrap=True)
 
     yield write_line
 

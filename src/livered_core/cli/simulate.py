@@ -17,7 +17,14 @@ from livered_core.simulator.play import serve
 from livered_core.simulator.server import Address
 
 
-@click.command()
+_EPILOG = """\b
+Examples:
+  livered simulate --instrument NOM
+  livered simulate --instrument NOM --port 31415 --rate 200000 --run-length 60
+"""
+
+
+@click.command(epilog=_EPILOG)
 @options.instrument
 @options.config_file
 @options.idf
@@ -33,12 +40,7 @@ from livered_core.simulator.server import Address
 @click.option("--seed", type=int, help="Seed of the random numbers.")
 @click.option("--speed", type=float, help="Simulated seconds per second; 0 plays as fast as the machine can.")
 def simulate(**arguments: Any) -> None:
-    """Play a simulated beamline, so that anything that speaks ADARA can connect.
-
-    Examples
-    --------
-      livered simulate --instrument NOM --port 31415 --rate 200000 --run-length 60
-    """
+    """Play a simulated beamline, so that anything that speaks ADARA can connect."""
     idf: Path | None = arguments["idf"]
     names = ("rate", "run_length", "n_runs", "gap", "sample", "seed", "speed")
     given = {name: arguments[name] for name in names}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -73,8 +74,8 @@ def render(health: Health, rate: float) -> RenderableType:
 def curves_table(result: Result) -> Table:
     """Draw one row for each curve, with whatever the plugin noted about it."""
     columns = list(dict.fromkeys(key for curve in result.curves for key in curve.metadata))
-    table = Table(title=f"Run {result.run_number}", title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("curve")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("curve", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.replace("_", " ")), justify="right")
     for curve in result.curves:
