@@ -148,6 +148,26 @@ def test_relative_intensities_follow_the_structure_factors(scattering: Scatterin
     assert area((1, 1, 1)) / area((2, 2, 0)) == pytest.approx(ratio, rel=0.05)
 
 
+def test_banks_share_the_neutrons_as_the_beam_and_the_angles_say(
+    scattering: Scattering, instrument: Instrument
+):
+    """(220) at 31 degrees and at 122 degrees: same pixels, same distance, another wavelength of the beam."""
+    truth = truth_of(instrument.pixel_id, difc(instrument))
+    events = drawn(make_tables(instrument, truth, scattering, FRAME), 3_000_000)
+    d, row = d_spacing_of(events, instrument, truth)
+    near = DIAMOND_A / np.sqrt(8.0)
+    area, expected = [], []
+    for index, angle in ((1, 31.0), (3, 122.0)):
+        width = float(scattering.resolution(np.radians([angle]))[0])
+        counts, _ = np.histogram(
+            d[(instrument.bank[row] == index) & (np.abs(d / near - 1.0) < 4.0 * width)], 60
+        )
+        area.append(np.sum(counts - np.linspace(counts[:4].mean(), counts[-4:].mean(), 60)))
+        wavelength = 2.0 * near * np.sin(np.radians(angle / 2.0))
+        expected.append(scattering.spectrum(np.array([wavelength]))[0] * wavelength)
+    assert area[0] / area[1] == pytest.approx(expected[0] / expected[1], rel=0.05)
+
+
 def test_no_event_lies_outside_the_frame_and_the_whole_frame_is_used(
     scattering: Scattering, instrument: Instrument
 ):

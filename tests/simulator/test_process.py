@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -143,7 +144,8 @@ def test_it_dies_with_its_parent(config: SimulateConfig):
             parent.kill()
             parent.wait(TIMEOUT)
             # The child closes our connection when it ends; a child that lives on lets this time out.
-            assert connection.recv(100) == b""
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100) == b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -165,5 +167,4 @@ def test_without_an_order_it_says_so_in_one_line_and_exits_with_2():
         answer, log = process.communicate(b"nonsense\n", timeout=TIMEOUT)
         assert process.returncode == 2
     assert "one line of JSON" in json.loads(answer)["error"]
-    assert len(log.splitlines()) == 1
-    assert log.startswith(b"ERROR ")
+    assert log == b""

@@ -275,6 +275,7 @@ def server() -> Iterator[tuple[Storage, tuple[str, int]]]:
         (b"\x04\x00", "no hello within 1 s"),
         (b"", "no hello within 1 s"),
     ],
+    ids=["http", "garbage", "heartbeat", "newer hello", "half a word", "nothing"],
 )
 def test_a_client_without_a_proper_hello_is_closed_and_logged(
     server: tuple[Storage, tuple[str, int]],

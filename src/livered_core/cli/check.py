@@ -33,8 +33,7 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
         _finish(str(error).splitlines())
         return
     config = loaded.config
-    origins = dict.fromkeys(source.origin for source in loaded.merged.sources.values())
-    _say("configuration", ", ".join(origins))
+    _say("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
     try:
         backend = choose_backend(config.backend)
         _say("backend", backend)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,17 @@ class _ScreenHandler(logging.Handler):
             self.handleError(record)
 
 
-def start_logging(config: LogConfig, write: Callable[[str], None], screen_level: int) -> None:
-    """Send livered's log to its file and to the screen.
+def start_logging(
+    config: LogConfig, packages: Iterable[str], write: Callable[[str], None], screen_level: int
+) -> None:
+    """Send the log of livered and its plugins to its file and to the screen; of other libraries, warnings only.
 
     Parameters
     ----------
     config
         The file and the least severity that goes into it.
+    packages
+        Top-level packages of the plugins.
     write
         Puts a line on the screen; called from any thread.
     screen_level
@@ -67,17 +71,19 @@ def start_logging(config: LogConfig, write: Callable[[str], None], screen_level:
     ConfigError
         When the file cannot be written.
     """
-    root = logging.getLogger("livered")
-    root.setLevel(min(logging.getLevelName(config.level), screen_level))
-    root.propagate = False
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        handler.close()
     screen = _ScreenHandler(write)
     screen.setLevel(screen_level)
     screen.setFormatter(_ScreenFormatter())
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(logging.WARNING)
     root.addHandler(screen)
     root.addHandler(_file_handler(config))
+    level = min(logging.getLevelName(config.level), screen_level)
+    for package in {"livered_core", *packages}:
+        logging.getLogger(package).setLevel(level)
 
 
 def _file_handler(config: LogConfig) -> logging.Handler:

@@ -72,7 +72,8 @@ def run(**arguments: Any) -> None:
     console = Console()
     live = console.is_terminal and not arguments["plain"]
     session = Session(loaded, SystemClock(), simulate=simulate)
-    start_logging(loaded.config.log, _writer(console), logging.WARNING if live else logging.INFO)
+    packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
+    start_logging(loaded.config.log, packages, _writer(console), logging.WARNING if live else logging.INFO)
     with _stopped_by_signals(session), _screen(session, console, live=live) as watch:
         code = session.run(watch)
     _farewell(session, console, code)

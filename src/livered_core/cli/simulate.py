@@ -16,7 +16,6 @@ from livered_core.engine.setup import load_configuration
 from livered_core.simulator.play import serve
 from livered_core.simulator.server import Address
 
-
 _EPILOG = """\b
 Examples:
   livered simulate --instrument NOM

@@ -31,7 +31,7 @@ from livered_core.sources.adara_tcp import AdaraAddress
 from livered_core.sources.base import Source
 from livered_core.sources.native import NativeSettings, NativeSource
 
-_log = logging.getLogger("livered.engine")
+_log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 1.0
 
 

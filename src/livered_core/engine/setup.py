@@ -123,7 +123,7 @@ def load_configuration(
     unchecked = [key for key in _plugin_tables(merged) if key not in loaded]
     try:
         settings = {plugin.name: settings_class(cls) for plugin, cls in classes}
-        config = structure(_without_tables(merged, unchecked), settings, environ)
+        config = structure(merged.without_plugins(unchecked), settings, environ)
     except ConfigError as error:
         problems += error.problems
     if problems:
@@ -192,14 +192,10 @@ def _layers(
     return layers
 
 
-def _without_tables(merged: Merged, plugins: Iterable[str]) -> Merged:
-    tables = merged.values.get("plugins")
-    if not isinstance(tables, Mapping):
-        return merged
-    left = {name: table for name, table in tables.items() if name not in plugins}
-    return attrs.evolve(merged, values={**merged.values, "plugins": left})
-
-
 def _plugin_tables(merged: Merged) -> list[str]:
     tables = merged.values.get("plugins", {})
-    return list(tables) if isinstance(tables, Mapping) else []
+    if not isinstance(tables, Mapping):
+        origin = merged.origins.get("plugins", "")
+        message = f"plugins ({origin}) must be a table of plugins, each with a table of its settings: [plugins.nom]."
+        raise ConfigError(message)
+    return list(tables)

@@ -25,7 +25,7 @@ from livered_core.hooks.registry import LoadedPlugin
 from livered_core.hooks.spec import TRANSFORMS, LiveredHooks
 from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason, RunInfo, SessionInfo, Update
 
-_log = logging.getLogger("livered.hooks")
+_log = logging.getLogger(__name__)
 _CONTAINED: Final = (Exception, SystemExit)
 _DEFAULTS: Final = LoadedPlugin("livered defaults", "", "livered-core", DefaultTransforms())
 

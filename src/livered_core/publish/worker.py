@@ -22,7 +22,7 @@ from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Receipt
 from livered_core.publish.latest import Published
 
-_log = logging.getLogger("livered.publish")
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen

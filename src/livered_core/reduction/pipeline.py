@@ -24,7 +24,7 @@ from livered_core.hooks.markers import SKIP
 from livered_core.model import Chunk, Result, RunEndReason, RunInfo, Update
 from livered_core.reduction.run_state import RunState
 
-_log = logging.getLogger("livered.reduction")
+_log = logging.getLogger(__name__)
 
 FINAL_REASONS = (RunEndReason.ENDED, RunEndReason.REPLACED)
 """Ends of a run after which no data of it will come."""

@@ -43,9 +43,7 @@ def main() -> int:
         ).start()
         serve(order.config, order.instrument, Address(order.host, order.port), stop, SystemClock(), _announce)
     except LiveredError as error:
-        sentence = " ".join(str(error).split())
-        log.error("%s", sentence)
-        _answer({"error": sentence, "exit_code": error.exit_code})
+        _answer({"error": " ".join(str(error).split()), "exit_code": error.exit_code})
         return error.exit_code
     except Exception:
         log.exception("The simulated beamline died of an error of its own.")

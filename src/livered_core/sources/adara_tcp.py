@@ -23,7 +23,7 @@ from livered_core.config import parse_address
 from livered_core.errors import ConnectionLost, ProtocolError, SourceError
 from livered_core.sources.base import Connection
 
-_log = logging.getLogger("livered.source")
+_log = logging.getLogger(__name__)
 _READ_SIZE = 1 << 20
 _POLL_S = 0.25
 

@@ -28,7 +28,7 @@ from livered_core.sources.adara_tcp import AdaraAddress, AdaraReader
 from livered_core.sources.base import ChunkConsumer, SourceStatus
 from livered_core.sources.pulse_queue import PulseQueue
 
-_log = logging.getLogger("livered.source")
+_log = logging.getLogger(__name__)
 _POLL_S = 0.1
 _LEAVE_BEHIND_S = 2.0
 """A reader that still waits for a name or an address when the session ends is not waited for."""

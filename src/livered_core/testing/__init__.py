@@ -1,1 +1,1 @@
-"""testing"""
+"""The test kit for plugin authors; nothing at run time imports it."""

@@ -1,0 +1,1 @@
+"""The toy diffractometer, as a livered plugin."""
