@@ -281,8 +281,8 @@ def _native_source(config: Config, clock: Clock) -> Source:
 
 
 def _simulated_beamline(config: Config, instrument_plugin: str) -> SimulatorProcess:
-    """Start a beamline whose truth is the calibration that the instrument's plugin works with."""
-    simulate = config.simulate
+    """Start a beamline that waits for us, and whose truth is the calibration that the instrument's plugin uses."""
+    simulate = attrs.evolve(config.simulate, hold_for_client=True)
     calibration = getattr(config.plugins.get(instrument_plugin), "calibration", None)
     if simulate.calibration is None and isinstance(calibration, Path):
         simulate = attrs.evolve(simulate, calibration=calibration)

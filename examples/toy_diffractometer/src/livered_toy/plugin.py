@@ -10,8 +10,11 @@ EDGES = np.linspace(0.5, 2.5, 1001)  # of the bins in d-spacing, Angstrom
 
 
 class Toy:
+    data_models = ("native",)
+
     @hookimpl
     def process_chunk(self, chunk: Chunk) -> np.ndarray:
+        assert chunk.instrument is not None  # the stream says where its pixels are
         toy = read_instrument(chunk.instrument)
         pixel, tof = chunk.events.pixel_id, chunk.events.tof * 0.1  # ticks of 100 ns become us
         panel, d = toy.bank[pixel], tof / difc(toy)[pixel]
@@ -19,8 +22,9 @@ class Toy:
 
     @hookimpl
     def post_process(self, accumulated: np.ndarray, run: RunInfo) -> Result:
-        curves = [
-            Curve(label, EDGES, counts, np.sqrt(counts), x_unit="Angstrom", y_unit="counts")
-            for label, counts in zip(PANELS, accumulated, strict=True)
-        ]
+        curves = []
+        for label, counts in zip(PANELS, accumulated, strict=True):
+            notes = {"counts": int(counts.sum()), "peak_d": round(float(EDGES[counts.argmax()]), 3)}
+            curve = Curve(label, EDGES, counts, np.sqrt(counts), "Angstrom", "counts", metadata=notes)
+            curves.append(curve)
         return Result(run.number, run.title, curves)

@@ -1,0 +1,31 @@
+"""A wrapper: chunks that were measured outside a range of temperature are left out."""
+
+from collections.abc import Generator
+from typing import Any
+
+import attrs
+
+from livered_core import SKIP, Chunk, hookimpl
+
+
+@attrs.frozen
+class GateSettings:
+    """The table ``[plugins.temperature_gate]``."""
+
+    lowest: float = attrs.field(metadata={"help": "lowest temperature that is taken", "unit": "K"})
+    highest: float = attrs.field(metadata={"help": "highest temperature that is taken", "unit": "K"})
+    log: str = attrs.field(default="SampleTemp", metadata={"help": "slow log to look at", "unit": ""})
+
+
+@attrs.define(eq=False)
+class TemperatureGate:
+    settings_class = GateSettings
+
+    settings: GateSettings
+
+    @hookimpl(wrapper=True)
+    def process_chunk(self, chunk: Chunk) -> Generator[None, Any, Any]:
+        processed = yield  # here the owner of process_chunk is called
+        kelvin = chunk.logs[self.settings.log].value
+        inside = self.settings.lowest <= kelvin.min() and kelvin.max() <= self.settings.highest
+        return processed if inside else SKIP
