@@ -317,7 +317,13 @@ def test_the_password_is_nowhere(
     with pytest.raises(PluginError) as caught:
         post(no_ca, final=True)
     said.append(everything_said(caught.value))
-    said += [repr(plugin), str(plugin), repr(plugin.settings), repr(plugin.check())]
+    said += [
+        repr(plugin),
+        str(plugin),
+        repr(plugin.settings),
+        repr(plugin.check()),
+        repr(plugin.check_connection()),
+    ]
     plugin.session_ended()
     with pytest.raises(PluginError) as caught:
         post(plugin, final=True)
@@ -333,24 +339,36 @@ def test_check_tries_the_login_and_publishes_nothing(
     server: Any, make_plugin: MakePlugin, write_credentials: Callable[..., Path]
 ) -> None:
     plugin = make_plugin(server.url)
-    assert plugin.check() == []
+    assert plugin.check_connection() == []
     assert server.pages == {}
     assert len(server.requests) == 1
     write_credentials(password="wrong")
-    [problem] = plugin.check()
+    [problem] = plugin.check_connection()
     assert "refused the login" in problem
+    write_credentials(mode=0o666)
+    [problem] = plugin.check_connection()
+    assert "chmod 600" in problem
+
+
+def test_check_reads_the_login_and_asks_nobody(
+    server: Any, make_plugin: MakePlugin, write_credentials: Callable[..., Path]
+) -> None:
+    plugin = make_plugin(server.url)
+    write_credentials(password="wrong")
+    assert plugin.check() == []
     write_credentials(mode=0o666)
     [problem] = plugin.check()
     assert "chmod 600" in problem
+    assert server.requests == []
 
 
 def test_check_tells_what_is_no_live_data_server(server: Any, make_plugin: MakePlugin) -> None:
     plugin = make_plugin(server.url)
     server.forced = lambda handler: handler.answer(200)
-    [problem] = plugin.check()
+    [problem] = plugin.check_connection()
     assert "no live data server" in problem
     server.forced = lambda handler: handler.answer(500)
-    [problem] = plugin.check()
+    [problem] = plugin.check_connection()
     assert "500" in problem
 
 
@@ -360,7 +378,7 @@ def test_check_tells_of_certificates_that_cannot_be_read(
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate")
     for path in (junk, tmp_path / "none.pem"):
-        [problem] = make_plugin(server.url, ca_file=path).check()
+        [problem] = make_plugin(server.url, ca_file=path).check_connection()
         assert "ca_file" in problem
 
 

@@ -12,7 +12,7 @@ import click
 from livered_core.cli import options
 from livered_core.config import Config
 from livered_core.engine.session import choose_backend
-from livered_core.engine.setup import load_configuration, make_plugins
+from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
 from livered_core.sources.adara_tcp import AdaraAddress
@@ -23,7 +23,9 @@ _CONNECT_TIMEOUT_S = 5.0
 @click.command(epilog="Exit codes: 0 all is well, 2 something is wrong.")
 @options.instrument
 @options.config_file
-@click.option("--no-connect", is_flag=True, help="Do not try to reach the data stream.")
+@click.option(
+    "--no-connect", is_flag=True, help="Do not try to reach the data stream or the servers of sinks."
+)
 def check(instrument: str | None, config_file: Path | None, no_connect: bool) -> None:
     """Say whether everything is in place to run: configuration, plugins, address, credentials, output folder."""
     problems: list[str] = []
@@ -39,6 +41,7 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
         _say("backend", backend)
         for plugin in make_plugins(loaded, backend):
             _say("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
+            problems += [] if no_connect else plugin_problems(plugin, "check_connection")
     except ConfigError as error:
         problems += error.problems
     except LiveredError as error:

@@ -158,15 +158,24 @@ def make_plugins(loaded: LoadedConfiguration, backend: str) -> list[LoadedPlugin
     return plugins
 
 
-def plugin_problems(plugin: LoadedPlugin) -> list[str]:
-    """Ask a plugin what is wrong with its settings, through its optional method ``check``."""
-    check = getattr(plugin.instance, "check", None)
+def plugin_problems(plugin: LoadedPlugin, method: str = "check") -> list[str]:
+    """Ask a plugin what is wrong, through one of its optional methods that return sentences.
+
+    Parameters
+    ----------
+    plugin
+        The plugin.
+    method
+        ``"check"`` (settings and files; asked before each session) or ``"check_connection"`` (other machines,
+        which may be down for a while; asked by ``livered check`` only).
+    """
+    check = getattr(plugin.instance, method, None)
     if check is None:
         return []
     try:
         return [f"plugins.{plugin.name}: {problem}" for problem in check()]
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a plugin's failure is that plugin's)
-        return [f"plugins.{plugin.name}: its check failed: {type(error).__name__}: {error}"]
+        return [f"plugins.{plugin.name}: its {method} failed: {type(error).__name__}: {error}"]
 
 
 def _layers(

@@ -96,7 +96,15 @@ class PublishMonitorPlugin:
         self._server.close()
 
     def check(self) -> list[str]:
-        """Say in sentences what would keep this sink from posting; nothing is published.
+        """Say in sentences what is wrong with the login file, without asking anybody."""
+        try:
+            read_credentials(self.settings.credentials_file)
+        except PluginError as error:
+            return [str(error)]
+        return []
+
+    def check_connection(self) -> list[str]:
+        """Say in sentences what the server has against this sink; nothing is published.
 
         Sends the login without a page: the server answers 400 to a good one and 401 to a wrong one. Takes at
         most about the time set as `timeout`.
