@@ -81,9 +81,9 @@ def assert_diamond_in_every_bank(result: Result, tolerance_percent: float = 0.05
     assert [curve.label for curve in result.curves] == LABELS
     for curve in result.curves:
         assert abs(curve.metadata["peak_difference_percent"]) < tolerance_percent, curve.label
-        expected = curve.metadata["expected_peak_d"]
+        expected = curve.metadata["expected_peak_angstrom"]
         assert expected in np.round(DIAMOND_D, 4)
-        assert curve.metadata["strongest_peak_d"] == pytest.approx(expected, rel=tolerance_percent / 100)
+        assert curve.metadata["strongest_peak_angstrom"] == pytest.approx(expected, rel=tolerance_percent / 100)
 
 
 def test_pluggy_takes_it(session: SessionInfo) -> None:
@@ -174,7 +174,7 @@ def test_the_account_is_in_the_result(
     assert "normalisation" not in result.metadata
     assert [curve.metadata["counts"] for curve in result.curves] == [0, 2, 0, 0, 0, 0]
     # Two counts are no peak.
-    assert "strongest_peak_d" not in result.curves[1].metadata
+    assert "strongest_peak_angstrom" not in result.curves[1].metadata
 
 
 def test_events_outside_the_range_of_tof_are_not_counted(
@@ -195,7 +195,7 @@ def test_a_peak_beside_its_place_is_said_in_percent(
     histogram = plugin.process_chunk(make_chunk(*diamond_events(moved), definition))
     for curve in plugin.post_process(histogram, run).curves:
         assert curve.metadata["peak_difference_percent"] == pytest.approx(1.0, abs=0.05)
-        ratio = curve.metadata["strongest_peak_d"] / curve.metadata["expected_peak_d"]
+        ratio = curve.metadata["strongest_peak_angstrom"] / curve.metadata["expected_peak_angstrom"]
         assert ratio == pytest.approx(1.01, abs=5e-4)
 
 
@@ -293,8 +293,8 @@ def test_without_a_calibrant_peaks_are_not_compared(
     metadata = (
         plugin.post_process(plugin.process_chunk(make_chunk(*events, definition)), run).curves[1].metadata
     )
-    assert "strongest_peak_d" in metadata
-    assert "expected_peak_d" not in metadata
+    assert "strongest_peak_angstrom" in metadata
+    assert "expected_peak_angstrom" not in metadata
 
 
 # Calibrations that do not do.
@@ -396,7 +396,7 @@ def test_golden_events_with_the_real_calibration(shared: Path, make_chunk: MakeC
     assert result.metadata["proton_charge_uAh"] == pytest.approx(0.9602809916666666, rel=1e-14)
     for curve in result.curves[:5]:
         assert abs(curve.metadata["peak_difference_percent"]) < 0.03
-    assert "strongest_peak_d" not in result.curves[5].metadata
+    assert "strongest_peak_angstrom" not in result.curves[5].metadata
 
 
 def test_the_banks_are_the_groups_of_the_real_calibration(shared: Path) -> None:

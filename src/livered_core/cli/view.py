@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from livered_core.engine.health import Health, Phase
-from livered_core.model import Curve, Result
+from livered_core.model import Result
+from livered_core.model.result import Note
 
 _STYLE: Final[Mapping[Phase, str]] = {
     Phase.CONNECTING: "yellow",
@@ -78,8 +79,9 @@ def curves_table(result: Result) -> Table:
     table.add_column("curve", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.replace("_", " ")), justify="right")
-    for curve in result.curves:
-        table.add_row(Text(curve.label), *(_cell(curve, column) for column in columns))
+    cells = [_cells([curve.metadata.get(column) for curve in result.curves]) for column in columns]
+    for index, curve in enumerate(result.curves):
+        table.add_row(Text(curve.label), *(column[index] for column in cells))
     return table
 
 
@@ -127,11 +129,20 @@ def _facts(health: Health, rate: float) -> Table:
     return grid
 
 
-def _cell(curve: Curve, column: str) -> Text:
-    value = curve.metadata.get(column)
+def _cells(values: Sequence[Note | None]) -> list[Text]:
+    """Write a column, numbers with as many decimals as the one that has most."""
+    decimals = max(
+        (len(str(value).partition(".")[2]) for value in values if isinstance(value, float)), default=0
+    )
+    return [_cell(value, decimals) for value in values]
+
+
+def _cell(value: Note | None, decimals: int) -> Text:
     if value is None:
         return Text("-", style="dim")
-    return Text(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+    if isinstance(value, float):
+        return Text(f"{value:,.{decimals}f}")
+    return Text(str(value) if isinstance(value, (bool, str)) else f"{value:,}")
 
 
 def _charge(proton_charge_pc: float) -> str:

@@ -91,7 +91,7 @@ def _peak_notes(
     if peak is None:
         return {}
     notes: dict[str, Note] = {
-        "strongest_peak_d": round(peak.d, 4),
+        "strongest_peak_angstrom": round(peak.d, 4),
         "strongest_peak_significance": round(peak.significance, 1),
     }
     if calibrant == "diamond":
@@ -100,6 +100,6 @@ def _peak_notes(
         candidates = cubic_reflections(DIAMOND_A, "diamond", smallest)
         expected = nearest_reflection(peak.d, candidates)
         if expected is not None:
-            notes["expected_peak_d"] = round(expected.d, 4)
+            notes["expected_peak_angstrom"] = round(expected.d, 4)
             notes["peak_difference_percent"] = round(100 * (peak.d / expected.d - 1), 3)
     return notes

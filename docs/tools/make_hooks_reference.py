@@ -1,0 +1,166 @@
+"""Make ``docs/hooks.md`` of the hook specifications and the transcripts.
+
+``python docs/tools/make_hooks_reference.py`` writes it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from livered_core.hooks.spec import LIFECYCLE, OUTWARD, TRANSFORMS, LiveredHooks
+
+REPOSITORY = Path(__file__).parents[2]
+TARGET = REPOSITORY / "docs" / "hooks.md"
+TRANSCRIPTS = REPOSITORY / "tests" / "engine" / "transcripts"
+
+FIELDS = ("When", "Thread", "Returns", "On failure")
+"""What each docstring says, in this order."""
+
+KINDS = {
+    "Lifecycle": (
+        LIFECYCLE,
+        "Every plugin that implements the hook is called; none can keep another from it.",
+    ),
+    "Transforms": (
+        TRANSFORMS,
+        "One plugin owns each. Others may wrap it with `@hookimpl(wrapper=True)`. Where no plugin implements it, or its\n"
+        "owner returns None, a built-in default does it.",
+    ),
+    "Outward": (OUTWARD, "Every plugin that implements the hook, a *sink*, is called with each result."),
+}
+"""Kinds of hooks: which they are, and what is common to them."""
+
+TITLES = {
+    "normal_run": "A normal run",
+    "two_runs": "Two runs",
+    "failing_chunk": "A plugin fails on one chunk",
+    "too_many_failures": "A plugin fails again and again (here the limit is 2)",
+    "failing_sink": "A sink fails twice",
+    "signal": "SIGTERM or SIGINT in the middle of a run",
+}
+"""Headings of the transcripts, by the names of their files."""
+
+HEAD = """\
+# Hooks
+
+<!-- Made of the hook specifications by docs/tools/make_hooks_reference.py: edit those, and run it. -->
+
+A plugin is a class; its methods that are marked with `@hookimpl` are called *hooks*. This page says for each hook when
+it is called, on which thread, what it may return, and what happens when it fails.
+[Writing a plugin](writing-a-plugin.md) is the place to begin.
+
+A method takes the arguments that it needs, by their names; the others may be left out. Everything that a hook gets can
+be imported from `livered_core`. A misspelt hook, an argument that it does not have and a hook without its mark are
+errors at start.
+
+## The order
+
+```text
+load the plugins -> validate -> look for conflicts -> session_started*
+  +- a run begins -> run_started*
+  |    chunk -> process_chunk -> accumulate                                   (again and again)
+  |    every update_every seconds: post_process -> the result is shown -> post_publish*
+  +- the run ends -> post_process (final) -> the result is shown -> post_publish* and run_ended*
+session_ended*, in reverse order
+
+* every plugin, in the order of the configuration       any failure that is contained -> on_error*
+```
+
+Three threads call hooks: *main*, *reduction* and *publish*. A transform is never called while another one runs.
+`post_publish` runs beside the reduction and does not hold it up: so the final `post_publish` of a run may come before,
+after or while `run_ended` is called.
+"""
+
+TRANSCRIPT_HEAD = """\
+## What it looks like
+
+These are transcripts of real sessions, and the tests compare them word for word. `tst` is an instrument's plugin that
+counts events, and `sink` takes what it made; each line begins with the thread. What the publish and the reduction
+thread do at the same time, at the end of a run, is put into one order.
+"""
+
+
+def reference() -> str:
+    """Write the whole page."""
+    parts = [HEAD]
+    for kind, (hooks, about) in KINDS.items():
+        parts.append(f"## {kind}\n\n{about}\n")
+        parts += [section(hook) for hook in hooks]
+    parts.append(TRANSCRIPT_HEAD)
+    parts += transcripts()
+    return "\n".join(parts)
+
+
+def section(hook: str) -> str:
+    """Write what there is to say of one hook.
+
+    Raises
+    ------
+    ValueError
+        When its docstring does not say all of `FIELDS`, in their order.
+    """
+    text, _, example = documentation(hook).partition("\n\nExamples\n--------\n")
+    head, *paragraphs = text.split("\n\n")
+    labels = "|".join(FIELDS)
+    found = re.split(rf"^({labels}): ", "\n\n".join(paragraphs), flags=re.MULTILINE)
+    if found[0].strip() or tuple(found[1::2]) != FIELDS or not example:
+        message = f"The docstring of {hook} must say {', '.join(FIELDS)}, in this order, and give an example."
+        raise ValueError(message)
+    lines = [f"### {hook}", "", "```python", signature(hook), "```", "", _markdown(head), ""]
+    lines += [
+        f"- **{label}**: {_markdown(body)}" for label, body in zip(found[1::2], found[2::2], strict=True)
+    ]
+    return "\n".join([*lines, "", "```python", *_code(example), "```", ""])
+
+
+def documentation(hook: str) -> str:
+    """Return the docstring of a hook specification, without its indentation."""
+    return inspect.getdoc(getattr(LiveredHooks, hook)) or ""
+
+
+def signature(hook: str) -> str:
+    """Write the signature of a hook specification as it is in the source, without ``self``."""
+    parsed = inspect.signature(getattr(LiveredHooks, hook))
+    arguments = [f"{name}: {value.annotation}" for name, value in parsed.parameters.items() if name != "self"]
+    return f"{hook}({', '.join(arguments)}) -> {parsed.return_annotation}"
+
+
+def transcripts() -> Iterator[str]:
+    """Write each transcript below its heading.
+
+    Raises
+    ------
+    ValueError
+        When `TITLES` and the files are not the same.
+    """
+    names = {path.stem for path in TRANSCRIPTS.glob("*.txt")}
+    if names != set(TITLES):
+        message = f"TITLES must name the transcripts: {', '.join(sorted(names ^ set(TITLES)))} differ."
+        raise ValueError(message)
+    for name, title in TITLES.items():
+        text = (TRANSCRIPTS / f"{name}.txt").read_text(encoding="utf-8").rstrip()
+        yield f"### {title}\n\n```text\n{text}\n```\n"
+
+
+def _markdown(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
+
+
+def _code(example: str) -> Iterator[str]:
+    for line in example.rstrip().splitlines():
+        if not line.startswith((">>> ", "... ", "...")):
+            message = f"An example must hold code alone, not {line!r}."
+            raise ValueError(message)
+        yield line[4:].rstrip()
+
+
+def main() -> None:
+    """Write the page."""
+    TARGET.write_text(reference(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
