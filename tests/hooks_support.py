@@ -41,7 +41,23 @@ def chunk(sequence: int = 1, events: int = 1, pulses: int = 1, first_ns: int = 1
 
 
 def update(sequence: int = 1, final: bool = False) -> Update:
-    return Update(sequence, final, 1, 1, 1, 10.0, 1, 1, 0, 0, True, (), 0)
+    return Update(
+        sequence=sequence,
+        final=final,
+        n_chunks=1,
+        n_pulses=1,
+        n_events=1,
+        proton_charge_pc=10.0,
+        first_pulse_ns=1,
+        last_pulse_ns=1,
+        skipped_chunks=0,
+        skipped_events=0,
+        dropped_chunks=0,
+        dropped_events=0,
+        complete=True,
+        missing=(),
+        lag_ns=0,
+    )
 
 
 def result(run_number: int = 1, y: float = 1.0) -> Result:

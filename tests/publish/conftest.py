@@ -49,6 +49,8 @@ def make_update() -> Callable[..., Update]:
             proton_charge_pc=7.2e9,
             first_pulse_ns=NOON - 600 * SECOND,
             last_pulse_ns=NOON - 5 * SECOND,
+            skipped_chunks=0,
+            skipped_events=0,
             dropped_chunks=len(missing),
             dropped_events=0,
             complete=not missing,

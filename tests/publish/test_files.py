@@ -174,7 +174,23 @@ from livered_core.publish.files import FilesPlugin, FilesSettings
 def publish(scale):
     ones = np.full(6000, scale)
     result = Result(7, "r", [Curve("c", np.arange(6000.0), ones, ones, "a", "b")])
-    update = Update(1, True, 1, 1, 1, 1.0, 0, 0, 0, 0, True, (), 0)
+    update = Update(
+        sequence=1,
+        final=True,
+        n_chunks=1,
+        n_pulses=1,
+        n_events=1,
+        proton_charge_pc=1.0,
+        first_pulse_ns=0,
+        last_pulse_ns=0,
+        skipped_chunks=0,
+        skipped_events=0,
+        dropped_chunks=0,
+        dropped_events=0,
+        complete=True,
+        missing=(),
+        lag_ns=0,
+    )
     sink = FilesPlugin(settings=FilesSettings(directory=pathlib.Path(sys.argv[1]), formats=(sys.argv[2],)))
     return sink.post_publish(result, RunInfo(7, "NOM"), update)
 

@@ -128,7 +128,23 @@ def test_no_text_of_the_stream_breaks_the_header(text: str) -> None:
     curve = Curve(hostile, np.arange(2.0), np.ones(2), np.ones(2), "a" + hostile, "b", hostile, hostile, note)
     result = Result(7, hostile, (curve,), (), note)
     run = RunInfo(7, hostile, hostile, hostile, 0, {hostile: hostile})
-    update = Update(1, True, 1, 1, 1, 1.0, 0, 0, 0, 0, False, (hostile,), 0)
+    update = Update(
+        sequence=1,
+        final=True,
+        n_chunks=1,
+        n_pulses=1,
+        n_events=1,
+        proton_charge_pc=1.0,
+        first_pulse_ns=0,
+        last_pulse_ns=0,
+        skipped_chunks=0,
+        skipped_events=0,
+        dropped_chunks=0,
+        dropped_events=0,
+        complete=False,
+        missing=(hostile,),
+        lag_ns=0,
+    )
     header = header_lines(result, run, update, note, 1)
     assert all(len(line.splitlines()) == 1 for line in header)
     data = column_text(curve, header)

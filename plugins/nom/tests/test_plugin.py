@@ -83,7 +83,9 @@ def assert_diamond_in_every_bank(result: Result, tolerance_percent: float = 0.05
         assert abs(curve.metadata["peak_difference_percent"]) < tolerance_percent, curve.label
         expected = curve.metadata["expected_peak_angstrom"]
         assert expected in np.round(DIAMOND_D, 4)
-        assert curve.metadata["strongest_peak_angstrom"] == pytest.approx(expected, rel=tolerance_percent / 100)
+        assert curve.metadata["strongest_peak_angstrom"] == pytest.approx(
+            expected, rel=tolerance_percent / 100
+        )
 
 
 def test_pluggy_takes_it(session: SessionInfo) -> None:

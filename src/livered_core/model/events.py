@@ -86,6 +86,11 @@ class EventBatch:
         return len(self.tof)
 
     @property
+    def tof_us(self) -> npt.NDArray[np.float64]:
+        """float64[n], time of flight in microseconds. Computed at each access."""
+        return self.tof / 10.0
+
+    @property
     def n_pulses(self) -> int:
         """Number of pulses, those without events included."""
         return len(self.pulse_time_ns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Update:
     """What a result rests on, and how complete and how old that is.
 
@@ -21,8 +21,10 @@ class Update:
         Proton charge of what has been accumulated, picocoulomb.
     first_pulse_ns, last_pulse_ns
         Time of the first and the newest pulse accumulated, nanoseconds UTC since the Unix epoch; 0 without.
+    skipped_chunks, skipped_events
+        Chunks, and the events in them, that a plugin left out on purpose (SKIP).
     dropped_chunks, dropped_events
-        Chunks, and the events in them, that a plugin failed on or skipped by failing.
+        Chunks, and the events in them, that were lost to a plugin's failure.
     complete
         True when nothing of this run was dropped and the data begin at its start.
     missing
@@ -39,6 +41,8 @@ class Update:
     proton_charge_pc: float
     first_pulse_ns: int
     last_pulse_ns: int
+    skipped_chunks: int
+    skipped_events: int
     dropped_chunks: int
     dropped_events: int
     complete: bool

@@ -104,6 +104,8 @@ class RunState:
             proton_charge_pc=self.proton_charge_pc,
             first_pulse_ns=self.first_pulse_ns,
             last_pulse_ns=self.last_pulse_ns,
+            skipped_chunks=self.skipped_chunks,
+            skipped_events=self.skipped_events,
             dropped_chunks=self.dropped_chunks,
             dropped_events=self.dropped_events,
             complete=not missing,

@@ -16,7 +16,7 @@ class Toy:
     def process_chunk(self, chunk: Chunk) -> np.ndarray:
         assert chunk.instrument is not None  # the stream says where its pixels are
         toy = read_instrument(chunk.instrument)
-        pixel, tof = chunk.events.pixel_id, chunk.events.tof * 0.1  # ticks of 100 ns become us
+        pixel, tof = chunk.events.pixel_id, chunk.events.tof_us
         panel, d = toy.bank[pixel], tof / difc(toy)[pixel]
         return np.array([np.histogram(d[panel == i], EDGES)[0] for i in range(len(PANELS))])
 
@@ -25,6 +25,7 @@ class Toy:
         curves = []
         for label, counts in zip(PANELS, accumulated, strict=True):
             notes = {"counts": int(counts.sum()), "peak_d": round(float(EDGES[counts.argmax()]), 3)}
-            curve = Curve(label, EDGES, counts, np.sqrt(counts), "Angstrom", "counts", metadata=notes)
+            e = np.sqrt(counts)  # Poisson
+            curve = Curve(label, EDGES, counts, e, "Angstrom", "counts", "d-spacing", metadata=notes)
             curves.append(curve)
         return Result(run.number, run.title, curves)
