@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def test_a_run_that_is_over_is_not_taken_again():
     feed(stream, new_run(5), banked(0), end_run(5))
     stream.connection_opened()
     assert story(feed(stream, new_run(5), banked(0), banked(1), end_run(5), new_run(6), banked(2))) == [
+        "Remark",
         "began 6",
         2,
     ]
@@ -188,13 +190,96 @@ def test_a_gap_after_a_lost_connection_is_said_once():
     assert story(feed(stream, state(5), banked(7), banked(8))) == ["missing", 7, 8]
 
 
-def test_an_end_that_came_while_the_connection_was_lost_is_said():
+@pytest.mark.parametrize("sign_of_life", [banked(9), Heartbeat(time_ns=pulse_time(9))])
+def test_an_end_that_came_while_the_connection_was_lost_is_said(sign_of_life):
     stream = connected()
     feed(stream, new_run(5), banked(0))
     stream.connection_opened()
-    items = feed(stream, state(0))
-    assert story(items) == ["missing", "missing", "ended"]
+    assert story(feed(stream, state(0))) == []
+    assert story(feed(stream, sign_of_life)) == ["missing", "ended"]
     assert stream.run is None
+    assert adds_up(stream)
+
+
+def test_the_prologue_of_an_older_file_does_not_end_the_run():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), banked(1))
+    stream.connection_opened()
+    replay = [state(0), banked(-1), new_run(5), banked(0), banked(1), banked(2)]
+    assert story(feed(stream, *replay)) == [2]
+    assert stream.counts.between_runs_pulses == 0
+
+
+def test_an_end_without_pulses_since_is_the_end_and_says_what_is_missing():
+    for replay, told in (([banked(0)], ["ended"]), ([], ["missing", "ended"])):
+        stream = connected()
+        feed(stream, new_run(5), banked(0))
+        stream.connection_opened()
+        assert story(feed(stream, state(5), *replay, end_run(5))) == told
+
+
+def test_a_run_without_a_pulse_is_taken_up_anew_after_a_lost_connection():
+    stream = connected()
+    feed(stream, new_run(5))
+    stream.connection_opened()
+    assert not stream.resumes
+    assert story(feed(stream, state(5), banked(0))) == ["began 5 joined", 0]
+
+
+def test_what_is_missing_is_said_after_the_run_began():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), end_run(5), new_run(6))
+    stream.connection_opened()
+    assert story(feed(stream, new_run(6), banked(9), state(0))) == ["began 6", 9, "missing", "ended"]
+
+
+def test_a_smaller_run_number_is_a_run_like_any_other():
+    stream = connected()
+    assert story(feed(stream, new_run(999), banked(0), end_run(999), new_run(7), banked(1))) == [
+        "began 999",
+        0,
+        "ended",
+        "began 7",
+        1,
+    ]
+
+
+def test_run_0_is_no_run():
+    stream = connected()
+    assert story(feed(stream, new_run(0), banked(0))) == ["Remark"]
+    assert stream.counts.between_runs_pulses == 1
+
+
+def test_a_pulse_from_the_future_costs_no_other_pulse():
+    stream = connected()
+    future = 10**9
+    feed(stream, new_run(5), banked(0), banked(future), banked(1))
+    assert stream.last_pulse_ns == pulse_time(1)
+    stream.connection_opened()
+    assert story(feed(stream, new_run(5), banked(0), banked(future), banked(1), banked(2))) == [2]
+    assert adds_up(stream)
+
+
+def test_a_clock_that_was_set_is_believed_at_the_second_pulse():
+    stream = connected()
+    far = 10**9
+    feed(stream, new_run(5), banked(0), banked(far), banked(far + 1))
+    assert stream.last_pulse_ns == pulse_time(far + 1)
+
+
+def test_a_pause_in_the_replay_of_an_older_run_does_not_pause_this_one():
+    stream = connected()
+    feed(stream, new_run(5), banked(10))
+    stream.connection_opened()
+    pause = annotation(AnnotationMarker.PAUSE)
+    assert story(feed(stream, new_run(4), pause, banked(0), new_run(5), banked(10), banked(11))) == [11]
+
+
+def test_what_is_remembered_of_runs_is_bounded():
+    stream = connected()
+    for number in range(1, 3000):
+        feed(stream, run_info(number), new_run(number), end_run(number))
+    assert len(stream._over) == len(stream._details) == 1000
 
 
 def test_a_new_run_that_began_while_the_connection_was_lost_ends_the_old_one_incomplete():
@@ -225,13 +310,28 @@ def test_paused_pulses_are_left_out_and_counted():
     assert adds_up(stream)
 
 
-def test_a_pause_does_not_outlive_its_run_or_its_connection():
+def test_a_pause_does_not_outlive_its_run():
     stream = connected()
     pause = annotation(AnnotationMarker.PAUSE)
     assert story(feed(stream, new_run(5), pause, end_run(5), new_run(6), banked(0)))[-1] == 0
-    feed(stream, pause)
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_after_a_lost_connection_the_server_says_whether_the_run_is_paused(paused):
+    stream = connected()
+    feed(stream, new_run(5), banked(0), annotation(AnnotationMarker.PAUSE), banked(1))
     stream.connection_opened()
-    assert story(feed(stream, state(6), banked(0), banked(1))) == [1]
+    status = attrs.evolve(state(5), paused=paused)
+    assert story(feed(stream, status, banked(1), banked(2))) == ([] if paused else [2])
+    assert stream.counts.paused_pulses == (2 if paused else 1)
+
+
+def test_an_old_server_does_not_say_so_and_the_pause_goes_on():
+    stream = connected()
+    feed(stream, new_run(5), banked(0), annotation(AnnotationMarker.PAUSE), banked(1))
+    stream.connection_opened()
+    assert story(feed(stream, attrs.evolve(state(5), version=0), banked(1), banked(2))) == []
+    assert stream.paused
 
 
 def test_data_before_the_time_asked_for_are_left_out_and_said():
@@ -303,6 +403,57 @@ def test_values_get_the_names_units_and_times_they_have():
         LogSample("shutter", "sample environment", "", START, "9"),
         LogSample("device 8 variable 3", "", "", START, 4),
     ]
+
+
+@st.composite
+def days(draw):
+    """What a server has to tell of some runs, in order, and where the connection is lost."""
+    packets, index = [], 0
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        packets.append(new_run(number))
+        for _ in range(draw(st.integers(0, 4))):
+            packets.append(banked(index, pixels=[number]))
+            index += 1
+        if draw(st.booleans()):
+            packets.append(end_run(number))
+            for _ in range(draw(st.integers(0, 2))):
+                packets.append(banked(index, pixels=[0]))
+                index += 1
+    losses = draw(st.lists(st.tuples(st.integers(0, len(packets)), st.integers(0, len(packets))), max_size=4))
+    return packets, sorted(losses)
+
+
+@given(days())
+def test_every_pulse_comes_once_and_to_its_own_run_however_often_the_connection_is_lost(day):
+    packets, losses = day
+    stream = connected()
+    items, sent = [], 0
+    for lost_at, replay_from in [*losses, (len(packets), 0)]:
+        if lost_at < sent:
+            continue
+        for packet in packets[sent:lost_at]:
+            items += stream.feed(packet)
+        stream.connection_opened()
+        # The server begins at a place of its own: with what it had to say last of runs before that place.
+        begin = min(replay_from, lost_at)
+        said = [packet for packet in packets[:begin] if not hasattr(packet, "tof")]
+        if said:
+            over = said[-1].status is RunStatusCode.END_RUN
+            items += stream.feed(state(0 if over else said[-1].run_number))
+        for packet in packets[begin:lost_at]:
+            items += stream.feed(packet)
+        sent = lost_at
+    assert adds_up(stream)
+    running, taken = None, []
+    for item in items:
+        if isinstance(item, RunBegan):
+            running = item.run.number
+        elif isinstance(item, RunStopped):
+            running = None
+        elif isinstance(item, Pulse):
+            assert item.pixel_id.tolist() == [running]
+            taken.append(item.time_ns)
+    assert taken == [p.time_ns for p in packets if hasattr(p, "tof") and p.pixel_id[0] != 0]
 
 
 _PACKETS = st.one_of(

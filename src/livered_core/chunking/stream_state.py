@@ -1,15 +1,17 @@
 """The in-band run state machine: what each packet means for the run in hand.
 
 Only NEW_RUN and END_RUN are run edges, and STATE with a run number where the client attaches. RUN_EOF and
-RUN_BOF are file rolls of the same run. What the server replays of older runs, or of pulses that were taken
-before the connection was lost, is left out and counted.
+RUN_BOF are file rolls of the same run.
+
+After a lost connection the server replays what it thinks fit: the prologue of an older file, an older run, pulses that
+were taken before. Until the first pulse that is newer than the last one taken, what it says of runs is only noted;
+that pulse then shows whether the run in hand goes on. What is left out is counted.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -17,9 +19,12 @@ from livered_core.adara import (
     Annotation,
     AnnotationMarker,
     BankedEvents,
+    BeamMonitorEvents,
     Geometry,
+    Heartbeat,
     Packet,
     PulseFlag,
+    Rtdl,
     RunDetails,
     RunInfoPacket,
     RunStatus,
@@ -28,6 +33,7 @@ from livered_core.adara import (
     detector_events,
     read_run_info,
 )
+from livered_core.chunking.counts import StreamCounts
 from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
@@ -39,56 +45,12 @@ from livered_core.chunking.items import (
     StreamItem,
 )
 from livered_core.chunking.slow_logs import SlowLogDecoder
+from livered_core.chunking.taken_pulses import TakenPulses
 from livered_core.errors import ProtocolError
 from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo, format_utc
 
-_REMEMBERED_PULSES: Final = 600
-"""Pulses among which a repetition is recognised: ten seconds at 60 Hz."""
-
-
-@attrs.define
-class StreamCounts:
-    """What came in, and where it went. Written by the reader's thread, read by any.
-
-    ``pulses`` is the sum of the six pulse counts below it, and so for events.
-
-    Attributes
-    ----------
-    packets, unknown_packets, unreadable_packets
-        All packets, those of types that this client does not know, and descriptions that cannot be read.
-    pulses, events
-        Everything that came, events in error pixels and unmapped ones included.
-    reduced_pulses, reduced_events
-        Handed on to be reduced.
-    between_runs_pulses, between_runs_events
-        Came while no run was going on.
-    paused_pulses, paused_events
-        Came while the run was paused.
-    replayed_pulses, replayed_events
-        Had been taken before, or belong to a run that is over.
-    early_pulses, early_events
-        Lie before the time that was asked for.
-    error_pixel_events, unmapped_events
-        In pulses that were handed on, but not events of a detector pixel.
-    """
-
-    packets: int = 0
-    unknown_packets: int = 0
-    unreadable_packets: int = 0
-    pulses: int = 0
-    events: int = 0
-    reduced_pulses: int = 0
-    reduced_events: int = 0
-    between_runs_pulses: int = 0
-    between_runs_events: int = 0
-    paused_pulses: int = 0
-    paused_events: int = 0
-    replayed_pulses: int = 0
-    replayed_events: int = 0
-    early_pulses: int = 0
-    early_events: int = 0
-    error_pixel_events: int = 0
-    unmapped_events: int = 0
+_REMEMBERED_RUNS: Final = 1000
+"""Runs that are over and will not be taken again, and descriptions of runs that are kept."""
 
 
 class StreamState:
@@ -107,20 +69,22 @@ class StreamState:
         self._instrument = instrument
         self._not_before_ns = not_before_ns
         self._logs = SlowLogDecoder()
+        self._definition: InstrumentDefinition | None = None
+        self._details: dict[int, RunDetails] = {}
+        self._over: dict[tuple[int, int], None] = {}
+        # The run in hand.
         self._run: RunInfo | None = None
         self._announced = False
         self._joined = ""
-        self._details: dict[int, RunDetails] = {}
-        self._newest_run = 0
-        self._over = False
-        self._history = False
         self._paused = False
-        self._last_pulse_ns = 0
-        self._recent: deque[int] = deque(maxlen=_REMEMBERED_PULSES)
+        self._taken = TakenPulses()
+        # What the server is replaying.
+        self._history = False
+        self._resuming = False
         self._resume_after_ns = 0
-        self._overlap_seen = True
-        self._attaching = True
-        self._definition: InstrumentDefinition | None = None
+        self._overlap_seen = False
+        self._said: RunStatus | None = None
+        self._said_from_start = False
 
     @property
     def run(self) -> RunInfo | None:
@@ -134,16 +98,25 @@ class StreamState:
 
     @property
     def last_pulse_ns(self) -> int:
-        """Time of the newest pulse that was handed on; 0 before the first."""
-        return self._last_pulse_ns
+        """Time of the newest pulse of a run; 0 before the first."""
+        return self._taken.newest_ns
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a new connection should ask for what follows the last pulse."""
+        return self._run is not None and self._announced
 
     def connection_opened(self) -> None:
         """Begin a connection: the server's prologue follows, and perhaps pulses that were taken already."""
-        self._attaching = True
         self._history = False
-        self._paused = False
-        self._resume_after_ns = self._last_pulse_ns if self._run is not None else 0
-        self._overlap_seen = not self._resume_after_ns
+        self._said = None
+        self._said_from_start = False
+        self._overlap_seen = False
+        self._resuming = self.resumes
+        self._resume_after_ns = self._taken.newest_ns if self._resuming else 0
+        if not self._resuming:
+            # Of a run without a pulse nothing is lost by taking it up anew.
+            self._run = None
 
     def feed(self, packet: Packet) -> Iterator[StreamItem]:
         """Say what a packet means.
@@ -177,117 +150,155 @@ class StreamState:
             yield from self._geometry(packet)
         elif isinstance(packet, Annotation):
             self._annotation(packet)
+        elif isinstance(packet, Rtdl | BeamMonitorEvents | Heartbeat):
+            yield from self._time_passes(packet)
         elif isinstance(packet, UnknownPacket):
             self.counts.unknown_packets += 1
         else:
             yield from self._logs.feed(packet)
 
-    def _pulse(self, packet: BankedEvents) -> Iterator[StreamItem]:
-        counts = self.counts
-        n_events = len(packet.tof)
-        counts.pulses += 1
-        counts.events += n_events
-        if self._history:
-            counts.replayed_pulses += 1
-            counts.replayed_events += n_events
-            return
-        if self._run is None:
-            counts.between_runs_pulses += 1
-            counts.between_runs_events += n_events
-            return
-        if packet.time_ns < self._not_before_ns:
-            counts.early_pulses += 1
-            counts.early_events += n_events
-            return
-        if self._is_repeated(packet):
-            counts.replayed_pulses += 1
-            counts.replayed_events += n_events
-            return
-        if not self._overlap_seen:
-            self._overlap_seen = True
-            yield DataMissing(
-                "The server could not replay what it sent while the connection was lost: pulses between "
-                "the last one before and the first one after are missing."
-            )
-        yield from self._announce()
-        self._last_pulse_ns = max(self._last_pulse_ns, packet.time_ns)
-        self._recent.append(packet.time_ns)
-        if self._paused:
-            counts.paused_pulses += 1
-            counts.paused_events += n_events
-            return
-        counts.reduced_pulses += 1
-        counts.reduced_events += n_events
-        events = detector_events(packet)
-        counts.error_pixel_events += events.n_error_pixel
-        counts.unmapped_events += events.n_unmapped
-        yield Pulse(
-            packet.time_ns, float(packet.proton_charge_pc), int(packet.flags), events.pixel_id, events.tof
-        )
+    # Pulses.
 
-    def _is_repeated(self, packet: BankedEvents) -> bool:
-        if packet.time_ns <= self._resume_after_ns:
-            self._overlap_seen = True
+    def _pulse(self, packet: BankedEvents) -> Iterator[StreamItem]:
+        n_events = len(packet.tof)
+        replayed = self._is_replayed(packet)
+        if not replayed:
+            yield from self._resume()
+        if replayed or self._history:
+            self.counts.pulse("replayed", n_events)
+        elif self._run is None:
+            self.counts.pulse("between_runs", n_events)
+        elif packet.time_ns < self._not_before_ns:
+            self.counts.pulse("early", n_events)
+        else:
+            yield from self._announce()
+            self._taken.add(packet.time_ns)
+            if self._paused:
+                self.counts.pulse("paused", n_events)
+                return
+            self.counts.pulse("reduced", n_events)
+            events = detector_events(packet)
+            self.counts.error_pixel_events += events.n_error_pixel
+            self.counts.unmapped_events += events.n_unmapped
+            charge = float(packet.proton_charge_pc)
+            yield Pulse(packet.time_ns, charge, int(packet.flags), events.pixel_id, events.tof)
+
+    def _is_replayed(self, packet: BankedEvents) -> bool:
+        if self._is_old(packet.time_ns):
             return True
         # The server marks distinct pulses that share an id; only an unmarked repetition is the same pulse again.
-        return packet.time_ns in self._recent and not packet.flags & PulseFlag.DUPLICATE_PULSE
+        return packet.time_ns in self._taken and not packet.flags & PulseFlag.DUPLICATE_PULSE
+
+    def _is_old(self, time_ns: int) -> bool:
+        """Whether a moment lies before what was taken until the connection was lost."""
+        if time_ns > self._resume_after_ns:
+            return False
+        if self._said is None or self._is_in_hand(self._said):
+            self._overlap_seen = True
+        return True
+
+    def _time_passes(self, packet: Rtdl | BeamMonitorEvents | Heartbeat) -> Iterator[StreamItem]:
+        """Without beam there may be no events for long: other packets show as well that the replay is over."""
+        if self._resuming and not self._is_old(packet.time_ns):
+            yield from self._resume()
+
+    def _resume(self) -> Iterator[StreamItem]:
+        """Take up what the server said of runs, now that something new shows that it is no replay."""
+        if not self._resuming:
+            return
+        self._resuming = False
+        said = self._said
+        if said is None or self._is_in_hand(said):
+            if not self._overlap_seen:
+                yield DataMissing(
+                    "The server could not replay what it sent while the connection was lost: pulses between "
+                    "the last one before and the first one after are missing."
+                )
+            return
+        yield DataMissing("The end of the run was not seen: it came while the connection was lost.")
+        if said.run_number == 0:
+            yield from self._end(RunEndReason.ENDED)
+        else:
+            yield from self._end(RunEndReason.REPLACED)
+            yield from self._begin(said, from_start=self._said_from_start)
+
+    # Runs.
 
     def _run_status(self, packet: RunStatus) -> Iterator[StreamItem]:
-        attaching, self._attaching = self._attaching, False
-        number = packet.run_number
-        if packet.status is RunStatusCode.END_RUN:
-            if self._run is not None and number == self._run.number:
-                yield from self._end(RunEndReason.ENDED)
-            self._history = False
-        elif packet.status is RunStatusCode.NEW_RUN:
-            yield from self._begin(packet, from_start=True)
-        elif number == 0:
-            self._history = False
-            if self._run is not None:
-                how = "came while the connection was lost" if attaching else "was not sent"
-                yield from self._announce()
-                yield DataMissing(f"The end of the run was not seen: it {how}.")
-                yield from self._end(RunEndReason.ENDED)
-        elif packet.status is not RunStatusCode.NO_RUN:
-            yield from self._begin(packet, from_start=False)
+        code = packet.status
+        if code is RunStatusCode.RUN_EOF:
+            return
+        ends = code is RunStatusCode.END_RUN
+        if ends and self._is_in_hand(packet):
+            if self._resuming and not self._overlap_seen:
+                yield DataMissing(
+                    "The last pulses of the run are missing: they came while the connection was lost."
+                )
+            self._resuming = False
+            yield from self._end(RunEndReason.ENDED)
+            return
+        none = ends or packet.run_number == 0 or code is RunStatusCode.NO_RUN
+        if self._resuming:
+            said = attrs.evolve(packet, run_number=0) if none else packet
+            same = self._said is not None and self._said.run_number == said.run_number
+            self._said_from_start = code is RunStatusCode.NEW_RUN or (same and self._said_from_start)
+            self._said = said
+            if self._is_in_hand(said) and packet.version > 0:
+                self._paused = packet.paused
+        elif none:
+            if code is RunStatusCode.NEW_RUN:
+                yield Remark(
+                    "The stream says that run 0 begins, and runs have numbers above 0: it is taken for no run."
+                )
+            yield from self._no_run(quietly=ends)
+        else:
+            yield from self._begin(packet, from_start=code is RunStatusCode.NEW_RUN)
+
+    def _no_run(self, *, quietly: bool) -> Iterator[StreamItem]:
+        self._history = False
+        if quietly or self._run is None:
+            return
+        yield from self._announce()
+        yield DataMissing(
+            "The end of the run was not seen: the stream only says that there is no run any more."
+        )
+        yield from self._end(RunEndReason.ENDED)
 
     def _begin(self, packet: RunStatus, *, from_start: bool) -> Iterator[StreamItem]:
-        number = packet.run_number
-        if self._run is not None and number == self._run.number:
+        if self._is_in_hand(packet):
             self._history = False
             if from_start and not self._announced:
                 self._joined = ""
             return
-        if number < self._newest_run or (number == self._newest_run and self._over):
-            self._history = True
-            return
         if self._run is not None:
             yield from self._end(RunEndReason.REPLACED)
+        if (packet.run_number, packet.run_start_ns) in self._over:
+            if not self._history:
+                yield Remark(
+                    f"Run {packet.run_number} comes again, and it is over: what is replayed of it is left out."
+                )
+            self._history = True
+            return
         self._history = False
-        self._over = False
-        self._paused = False
-        self._newest_run = number
-        self._resume_after_ns = 0
-        self._overlap_seen = True
-        self._recent.clear()
+        self._paused = packet.paused
+        self._taken = TakenPulses()
         self._announced = False
         self._joined = "" if from_start else "The run was joined after its start."
-        self._run = self._described(
-            RunInfo(number=number, instrument=self._instrument, start_ns=packet.run_start_ns)
-        )
+        run = RunInfo(number=packet.run_number, instrument=self._instrument, start_ns=packet.run_start_ns)
+        self._run = self._described(run)
 
     def _end(self, reason: RunEndReason) -> Iterator[StreamItem]:
         yield from self._announce()
-        if not self._overlap_seen:
-            self._overlap_seen = True
-            yield DataMissing(
-                "The last pulses of the run are missing: they came while the connection was lost."
-            )
+        if self._run is not None:
+            self._over[self._run.number, self._run.start_ns] = None
+            _forget_oldest(self._over)
         self._run = None
-        self._over = True
         self._paused = False
-        self._details.clear()
+        self._resume_after_ns = 0
         yield RunStopped(reason)
+
+    def _is_in_hand(self, packet: RunStatus) -> bool:
+        return self._run is not None and self._run.number == packet.run_number
 
     def _announce(self) -> Iterator[StreamItem]:
         """Say that the run began, as late as may be: its title often comes after its number."""
@@ -301,6 +312,7 @@ class StreamState:
     def _run_info(self, packet: RunInfoPacket) -> Iterator[StreamItem]:
         details = read_run_info(packet.xml)
         self._details[details.run_number] = details
+        _forget_oldest(self._details)
         if self._run is None:
             return
         described = self._described(self._run)
@@ -322,7 +334,20 @@ class StreamState:
             yield DefinitionSeen(definition)
 
     def _annotation(self, packet: Annotation) -> None:
+        replayed = self._history or (
+            self._resuming and self._said is not None and not self._is_in_hand(self._said)
+        )
+        if replayed:
+            return
         if packet.marker is AnnotationMarker.PAUSE:
             self._paused = True
         elif packet.marker is AnnotationMarker.RESUME:
             self._paused = False
+
+
+_Key = TypeVar("_Key")
+
+
+def _forget_oldest(kept: dict[_Key, Any]) -> None:
+    while len(kept) > _REMEMBERED_RUNS:
+        del kept[next(iter(kept))]

@@ -142,7 +142,7 @@ class AdaraReader:
 
     def _hello(self, connection: socket.socket) -> None:
         start = self._start
-        if self._state.run is not None and self._state.last_pulse_ns:
+        if self._state.resumes:
             start = StartRequest.at(self._state.last_pulse_ns)
         elif self._status.connects:
             # A run may have begun while the connection was lost.
