@@ -69,6 +69,26 @@ def test_a_log_holds_the_value_in_force_and_those_that_came():
     assert builder.close().logs["t"].last == 3.0
 
 
+def test_what_comes_between_runs_takes_no_memory_and_only_the_value_in_force_reaches_the_run():
+    builder = ChunkBuilder()
+    for time_ns in range(1000):
+        builder.add_log(LogSample("t", "d", "K", time_ns, float(time_ns)))
+        builder.settle_logs()
+        assert len(builder._samples) == 0
+    builder.add_log(LogSample("t", "d", "K", 2000, 5.0))
+    builder.begin_run()
+    builder.add_log(LogSample("t", "d", "K", 3000, 6.0))
+    assert builder.close().logs["t"].value.tolist() == [5.0, 6.0]
+
+
+def test_the_value_that_came_last_is_in_force_even_if_another_has_a_later_time():
+    builder = ChunkBuilder()
+    builder.add_log(LogSample("t", "", "", 10**18, 1.0))
+    builder.add_log(LogSample("t", "", "", 5, 2.0))
+    builder.close()
+    assert builder.close().logs["t"].value.tolist() == [2.0]
+
+
 def test_a_text_log_keeps_its_texts():
     builder = ChunkBuilder()
     builder.add_log(LogSample("shutter", "", "", 5, "open"))

@@ -221,6 +221,25 @@ class _ReplacesError:
             raise TypeError("other") from error
 
 
+class _YieldsTwice:
+    @hookimpl(wrapper=True)
+    def process_chunk(self, chunk):
+        answer = yield
+        yield
+        return answer
+
+
+class _ForgetsToReturn:
+    @hookimpl(wrapper=True)
+    def process_chunk(self, chunk):
+        yield
+
+
+class _UnprintableError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     ("plugins", "culprit", "error"),
     [
@@ -232,6 +251,17 @@ class _ReplacesError:
         ({"wrap": _FailsAfter(), "owner": _Counts()}, "wrap", "ValueError: after"),
         ({"outer": _HandsOn(), "wrap": _FailsAfter(), "owner": _Counts()}, "wrap", "ValueError: after"),
         ({"wrap": _ReplacesError(), "owner": _failing(ValueError("bad"))}, "wrap", "TypeError: other"),
+        (
+            {"wrap": _YieldsTwice(), "owner": _Counts()},
+            "wrap",
+            "DataModelError: A wrapper must yield once and yielded again.",
+        ),
+        (
+            {"outer": _HandsOn(), "wrap": _ForgetsToReturn(), "owner": _Counts()},
+            "wrap",
+            "DataModelError: The answer is None: a wrapper must return what its yield gave, or something in its place.",
+        ),
+        ({"owner": _failing(_UnprintableError())}, "owner", "_UnprintableError"),
     ],
 )
 def test_a_failure_of_a_transform_names_the_plugin_that_raised(plugins, culprit, error):

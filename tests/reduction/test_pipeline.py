@@ -223,15 +223,50 @@ def test_stop_at_the_end_of_a_run_but_not_when_the_session_is_stopped(bench):
     assert bench.finished == [True]
 
 
-def test_keep_goes_on_with_the_data_of_the_run_before_and_says_so(bench):
+def test_keep_goes_on_with_the_data_of_the_runs_before_and_says_so(bench):
     pipeline = bench.pipeline(run_transition="keep")
-    for number in (1, 2):
+    for number in (1, 2, 3):
         pipeline.run_began(run_info(number))
         pipeline.take_chunk(chunk(events=5))
         pipeline.run_ended(ENDED)
-    assert bench.values == [5, 10]
-    assert bench.updates[0].complete
-    assert bench.updates[1].missing == ("Data of run 1 are included (run_transition = keep).",)
+    assert bench.values == [5, 10, 15]
+    assert [u.missing for u in bench.updates] == [
+        (),
+        ("Data of run 1 are included (run_transition = keep).",),
+        ("Data of 2 runs from 1 on are included (run_transition = keep).",),
+    ]
+
+
+def test_a_final_that_cannot_be_made_gives_the_last_good_one_and_says_so(bench):
+    pipeline = bench.pipeline()
+    pipeline.run_began(run_info())
+    pipeline.take_chunk(chunk(events=5))
+    pipeline.update_due()
+    bench.counter.fail_in = "post_process"
+    pipeline.take_chunk(chunk(events=5))
+    pipeline.run_ended(ENDED)
+    assert bench.values == [5, 5]
+    assert bench.updates[-1].final
+    assert bench.updates[-1].missing == (
+        "The last post_process failed: the curves are those of the update before.",
+    )
+    assert bench.calls[-2:] == ["r.on_error count.post_process 1", "r.run_ended 1 ended"]
+
+
+def test_what_nobody_makes_a_result_of_is_said_once(bench, caplog):
+    hooks = Dispatcher([plugin("opaque", _Opaque())], {}, SystemClock())
+    pipeline = Pipeline(hooks, bench.published.append, lambda: None, SystemClock(), PipelineSettings())
+    pipeline.run_began(run_info())
+    pipeline.take_chunk(chunk())
+    for _ in range(3):
+        pipeline.update_due()
+    assert caplog.text.count("no plugin makes a result") == 1
+
+
+class _Opaque:
+    @hookimpl
+    def process_chunk(self, chunk):
+        return "something"
 
 
 def test_a_session_that_stops_shows_what_it_has_but_not_as_final(bench):

@@ -102,10 +102,11 @@ def running(address: str, start=StartRequest.start_of_run(), **changes: Any) -> 
         update_every=changes.pop("update_every", 3600.0),
         max_chunk_events=changes.pop("max_chunk_events", 1 << 30),
         queue_events=changes.pop("queue_events", 1 << 30),
-        backoff=Backoff(0.01, 0.05),
+        backoff=changes.pop("backoff", Backoff(0.01, 0.05)),
     )
+    clock = changes.pop("clock", SystemClock())
     assert not changes
-    source, consumer, stop, failure = NativeSource(settings, SystemClock()), Consumer(), threading.Event(), []
+    source, consumer, stop, failure = NativeSource(settings, clock), Consumer(), threading.Event(), []
 
     def run() -> None:
         try:
@@ -252,6 +253,48 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+class HastyClock(SystemClock):
+    """Does not wait, and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def wait(self, event: threading.Event, timeout: float) -> bool:
+        self.waits.append(timeout)
+        return event.wait(0.001)
+
+
+def test_the_pauses_grow_as_long_as_a_server_brings_nothing_new():
+    def begins_well(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:5])
+        client.send_bytes(b"\xff" * 64)
+        client.hold()
+
+    clock = HastyClock()
+    with (
+        scripted_server(begins_well) as server,
+        running(server.address, clock=clock, backoff=Backoff(1.0, 60.0)),
+    ):
+        until(lambda: server.connections > 8)
+    # The first connection brought five pulses, the others the same ones again.
+    assert 0.5 <= clock.waits[0] <= 1.0 <= clock.waits[1] <= 2.0
+    assert all(30.0 <= pause <= 60.0 for pause in clock.waits[7:9])
+
+
+def test_the_pauses_begin_anew_when_something_new_came():
+    def one_more(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[: server.connections])
+        client.close()
+
+    clock = HastyClock()
+    with (
+        scripted_server(one_more) as server,
+        running(server.address, clock=clock, backoff=Backoff(1.0, 60.0)),
+    ):
+        until(lambda: server.connections > 8)
+    assert all(pause <= 1.0 for pause in clock.waits[:8])
+
+
 def test_nobody_listens():
     with running(f"127.0.0.1:{free_port()}") as it:
         until(lambda: it.source.status().connection is Connection.WAITING)
@@ -333,11 +376,11 @@ def test_a_full_queue_stops_the_reader_and_loses_nothing():
     gate = threading.Event()
     with (
         scripted_server(whole_run) as server,
-        running(server.address, queue_events=4, max_chunk_events=1) as it,
+        running(server.address, queue_events=200, max_chunk_events=1) as it,
     ):
         it.consumer.on_chunk = lambda chunk: gate.wait(WAIT)
-        until(lambda: it.source._queue.n_events >= 4)
-        assert it.source._queue.n_events < 4 + 3
+        until(lambda: it.source._queue.is_full)
+        assert it.source._queue.n_events < 200 + 3
         assert it.source.status().counts["reduced_events"] < len(ALL_PIXELS)
         gate.set()
         it.consumer.wait_until(lambda: "ended" in it.consumer.story)

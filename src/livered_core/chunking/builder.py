@@ -31,8 +31,15 @@ class ChunkBuilder:
         return self._n_events
 
     def begin_run(self) -> None:
-        """Count chunks from 1 again."""
+        """Count chunks from 1 again; of the logs so far only the values in force are of interest to the run."""
         self._sequence = 0
+        self.settle_logs()
+
+    def settle_logs(self) -> None:
+        """Keep only the values in force, so that what comes between chunks takes no memory."""
+        for sample in self._samples:
+            self._in_force[sample.name] = sample
+        self._samples = []
 
     def add(self, pulse: Pulse) -> None:
         """Collect a pulse."""
@@ -74,8 +81,7 @@ class ChunkBuilder:
         by_name: dict[str, list[LogSample]] = {name: [sample] for name, sample in self._in_force.items()}
         for sample in self._samples:
             by_name.setdefault(sample.name, []).append(sample)
-        self._samples = []
-        self._in_force = {name: max(samples, key=lambda s: s.time_ns) for name, samples in by_name.items()}
+        self.settle_logs()
         return {name: _slow_log(samples) for name, samples in by_name.items()}
 
 

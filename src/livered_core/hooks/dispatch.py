@@ -167,7 +167,7 @@ class Dispatcher:
         HookError
             When a plugin failed.
         """
-        return self._transform("process_chunk", chunk.sequence, chunk=chunk, run=run)
+        return self._transform("process_chunk", chunk.sequence, check=_is_something, chunk=chunk, run=run)
 
     def accumulate(self, accumulated: Any, processed: Any, chunk: Chunk, run: RunInfo) -> Any:
         """Return the new accumulated data.
@@ -178,7 +178,13 @@ class Dispatcher:
             When a plugin failed.
         """
         return self._transform(
-            "accumulate", chunk.sequence, accumulated=accumulated, processed=processed, chunk=chunk, run=run
+            "accumulate",
+            chunk.sequence,
+            check=_is_something,
+            accumulated=accumulated,
+            processed=processed,
+            chunk=chunk,
+            run=run,
         )
 
     def post_process(self, accumulated: Any, run: RunInfo, update: Update) -> Result | None:
@@ -294,7 +300,14 @@ class Dispatcher:
         def wrapper(*args: Any) -> Generator[None, Any, Any]:
             started = self._clock.monotonic()
             try:
-                answer = yield from function(*args)
+                generator = function(*args)
+                next(generator)
+                try:
+                    outcome = yield
+                except BaseException as error:  # noqa: BLE001  (the wrapper's to catch or to pass on)
+                    answer = _finish(generator, error)
+                else:
+                    answer = _finish(generator, outcome)
             except _CONTAINED as error:
                 blame(error)
                 raise
@@ -320,7 +333,7 @@ class Dispatcher:
         self, plugin: LoadedPlugin, hook: str, error: BaseException, chunk_sequence: int | None
     ) -> HookFailure:
         key = (plugin.name, hook)
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = _words(error)
         with self._lock:
             self._consecutive[key] = self._consecutive.get(key, 0) + 1
             so_far = self._statistics.get(key, CallStatistics())
@@ -335,6 +348,31 @@ class Dispatcher:
             chunk_sequence=chunk_sequence,
             consecutive=consecutive,
         )
+
+
+def _finish(generator: Generator[None, Any, Any], outcome: Any) -> Any:
+    """Run a wrapper from its yield to its end."""
+    try:
+        generator.throw(outcome) if isinstance(outcome, BaseException) else generator.send(outcome)
+    except StopIteration as stop:
+        return stop.value
+    generator.close()
+    message = "A wrapper must yield once and yielded again."
+    raise DataModelError(message)
+
+
+def _is_something(answer: Any) -> None:
+    if answer is None:
+        message = "The answer is None: a wrapper must return what its yield gave, or something in its place."
+        raise DataModelError(message)
+
+
+def _words(error: BaseException) -> str:
+    """Type and text in one line; an exception may fail even in saying what it is."""
+    try:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception:  # noqa: BLE001  (nothing more is known of it)
+        return type(error).__name__
 
 
 def _accepted(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ class Pipeline:
         self._state: RunState | None = None
         self._kept: RunState | None = None
         self._shown: RunState | None = None
+        self._last_result: Result | None = None
 
     @property
     def state(self) -> RunState | None:
@@ -102,11 +103,11 @@ class Pipeline:
         """
         state = RunState(run)
         if self._kept is not None:
-            sentence = f"Data of run {self._kept.run.number} are included (run_transition = keep)."
-            state = attrs.evolve(self._kept, run=run, updates=0).with_missing(sentence)
+            state = self._kept.carried_into(run)
         if missing:
             state = state.with_missing(missing)
         self._state = state
+        self._last_result = None
         _log.info("Run %d began: %s", run.number, run.title or "no title yet")
         self._hooks.run_started(run)
 
@@ -180,19 +181,23 @@ class Pipeline:
         if state.accumulated is None:
             return
         update = state.update(final=final, now_ns=self._clock.now_ns())
+        failure = None
         try:
             result = self._hooks.post_process(state.accumulated, state.run, update)
         except HookError as error:
-            self._failed(error)
-            return
-        if result is None:
-            _log.warning(
-                "Run %d: no plugin makes a result of what is accumulated; nothing is published.",
-                state.run.number,
-            )
-            return
-        self._state = self._shown = attrs.evolve(state, updates=update.sequence)
-        self._publish(result, state.run, update)
+            failure = error
+            result = self._last_result if final else None
+            sentence = "The last post_process failed: the curves are those of the update before."
+            update = attrs.evolve(update, complete=False, missing=(*update.missing, sentence))
+        if result is not None:
+            self._last_result = result
+            self._state = self._shown = attrs.evolve(state, updates=update.sequence)
+            self._publish(result, state.run, update)
+        elif failure is None:
+            self._shown = state
+            _log.warning("Run %d: no plugin makes a result of what is accumulated.", state.run.number)
+        if failure is not None:
+            self._failed(failure)
 
     def _failed(self, error: HookError) -> None:
         run = self._state.run if self._state is not None else None

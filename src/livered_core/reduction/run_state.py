@@ -31,6 +31,8 @@ class RunState:
         One sentence for each reason why the run is not complete, without repetition.
     updates
         Number of updates so far.
+    kept_runs, first_kept
+        How many earlier runs' data are in it (``run_transition = "keep"``), and the number of the first of them.
     """
 
     run: RunInfo
@@ -47,6 +49,8 @@ class RunState:
     dropped_events: int = 0
     missing: tuple[str, ...] = ()
     updates: int = 0
+    kept_runs: int = 0
+    first_kept: int = 0
 
     def with_chunk(self, chunk: Chunk, accumulated: Any) -> RunState:
         """Count a chunk that has been accumulated."""
@@ -77,6 +81,11 @@ class RunState:
         """Note a reason why the run is not complete."""
         return self if sentence in self.missing else attrs.evolve(self, missing=(*self.missing, sentence))
 
+    def carried_into(self, run: RunInfo) -> RunState:
+        """Go on with the data of this run in the next one."""
+        first = self.first_kept or self.run.number
+        return attrs.evolve(self, run=run, updates=0, kept_runs=self.kept_runs + 1, first_kept=first)
+
     def update(self, *, final: bool, now_ns: int) -> Update:
         """Describe the next update.
 
@@ -88,6 +97,13 @@ class RunState:
             Wall time, nanoseconds UTC.
         """
         missing = self.missing
+        if self.kept_runs:
+            what = (
+                f"run {self.first_kept}"
+                if self.kept_runs == 1
+                else f"{self.kept_runs} runs from {self.first_kept} on"
+            )
+            missing = (*missing, f"Data of {what} are included (run_transition = keep).")
         if self.dropped_chunks:
             one = self.dropped_chunks == 1
             missing = (

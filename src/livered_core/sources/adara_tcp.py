@@ -102,12 +102,20 @@ class AdaraReader:
         self._backoff = backoff
         self._jitter = random.Random()  # noqa: S311  (spreads retries; nothing to guess)
         self._failures = 0
+        self._connected_at = 0.0
+        self._pulse_at: float | None = None
         self._status = ReaderStatus()
 
     @property
     def status(self) -> ReaderStatus:
         """A snapshot; safe from any thread."""
         return self._status
+
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds since a pulse was received; None before the first. Safe from any thread."""
+        pulse_at = self._pulse_at
+        return None if pulse_at is None else max(0.0, self._clock.monotonic() - pulse_at)
 
     def read_until(self, stop: threading.Event) -> None:
         """Connect and read, again and again, until `stop` is set."""
@@ -136,9 +144,10 @@ class AdaraReader:
             while not stop.is_set():
                 data = self._receive(connection, last_heard)
                 if data:
-                    last_heard = self._clock.monotonic()
                     if not self._take(framer, data):
                         return
+                    # Taking may wait for the reduction: that is not the server's silence.
+                    last_heard = self._clock.monotonic()
 
     def _hello(self, connection: socket.socket) -> None:
         start = self._start
@@ -172,6 +181,7 @@ class AdaraReader:
 
     def _take(self, framer: Framer, data: bytes) -> bool:
         """Hand on what the bytes say; false when nobody wants more."""
+        newest_ns, pulses = self._state.last_pulse_ns, self._state.counts.pulses
         try:
             for raw in framer.feed(data):
                 packet = decode(raw)
@@ -185,20 +195,34 @@ class AdaraReader:
         except ProtocolError as error:
             message = f"{self._address}: {error}"
             raise ProtocolError(message) from error
+        finally:
+            self._note_progress(newest_ns, pulses)
         return True
 
+    def _note_progress(self, newest_ns: int, pulses: int) -> None:
+        now = self._clock.monotonic()
+        if self._state.counts.pulses > pulses:
+            self._pulse_at = now
+        connected = self._status.connection is Connection.CONNECTED
+        lasted = connected and now - self._connected_at > self._address.silence_timeout
+        if lasted or self._state.last_pulse_ns > newest_ns:
+            self._failures = 0
+
     def _connected(self) -> None:
-        """Count a connection as made: only now that a whole packet came is it known to be ADARA."""
+        """Count a connection as made: only now that a whole packet came is it known to be ADARA.
+
+        The back-off is kept until the connection has brought something new, or has lasted.
+        """
         again = " again" if self._status.connects else ""
         _log.info("Connected%s to %s.", again, self._address)
-        self._failures = 0
+        self._connected_at = self._clock.monotonic()
         self._status = ReaderStatus(Connection.CONNECTED, "", self._status.connects + 1)
 
 
 def _connect(address: AdaraAddress) -> socket.socket:
     try:
         return socket.create_connection((address.host, address.port), timeout=address.connect_timeout)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         message = (
             f"Cannot connect to {address}: {_reason(error)}. Check the address (livered config show) and the network, "
             "or try the simulated beamline with --simulate."
@@ -206,8 +230,8 @@ def _connect(address: AdaraAddress) -> socket.socket:
         raise ConnectionLost(message) from error
 
 
-def _reason(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, socket.gaierror | UnicodeError):
         return "this machine does not know that host name"
     if isinstance(error, TimeoutError):
         return "no answer in time"

@@ -65,6 +65,8 @@ class SourceStatus:
         Whether the run is paused.
     last_pulse_ns
         Newest pulse received, nanoseconds UTC; 0 before the first.
+    silent_s
+        Seconds since a pulse was received, of this run or none; None before the first.
     waiting_events
         Events received and not yet in a chunk that is being reduced.
     connects
@@ -79,6 +81,7 @@ class SourceStatus:
     run: RunInfo | None
     paused: bool
     last_pulse_ns: int
+    silent_s: float | None
     waiting_events: int
     connects: int
     counts: Mapping[str, int]

@@ -98,6 +98,7 @@ class NativeSource:
             run=self._state.run,
             paused=self._state.paused,
             last_pulse_ns=self._state.last_pulse_ns,
+            silent_s=self._reader.silent_s,
             waiting_events=self._queue.n_events + self._builder.n_events,
             connects=reader.connects,
             counts=attrs.asdict(self._state.counts),
@@ -168,6 +169,8 @@ class NativeSource:
         closed = self._clock.monotonic()
         if self._builder.n_pulses:
             consumer.take_chunk(self._builder.close())
+        else:
+            self._builder.settle_logs()
         consumer.update_due()
         self._pacer.begin(closed, self._clock.monotonic() - closed)
 

@@ -7,20 +7,23 @@ from collections import deque
 
 from livered_core.chunking.items import Pulse, StreamItem
 
+_ITEM_WEIGHT = 40
+"""What an item without events takes, in events of 8 bytes."""
+
 
 class PulseQueue:
-    """Holds stream items in their order; bounded by the number of events in them.
+    """Holds stream items in their order; bounded by their size, counted in events.
 
     One reader puts, one reduction gets.
 
     Parameters
     ----------
     max_events
-        A pulse is let in while fewer events than this are waiting; so one pulse of any size always fits.
+        An item is let in while less than this is waiting; so one pulse of any size always fits.
     """
 
     def __init__(self, max_events: int) -> None:
-        self._max_events = max_events
+        self._max_weight = max_events
         self._items: deque[StreamItem] = deque()
         self._n_events = 0
         self._closed = False
@@ -31,15 +34,19 @@ class PulseQueue:
         """Events that wait."""
         return self._n_events
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next item has to wait."""
+        return self._n_events + _ITEM_WEIGHT * len(self._items) >= self._max_weight
+
     def put(self, item: StreamItem) -> bool:
         """Add an item, waiting while the queue is full; false once it is closed."""
-        weight = len(item.tof) if isinstance(item, Pulse) else 0
         with self._condition:
-            self._condition.wait_for(lambda: self._closed or not weight or self._n_events < self._max_events)
+            self._condition.wait_for(lambda: self._closed or not self.is_full)
             if self._closed:
                 return False
             self._items.append(item)
-            self._n_events += weight
+            self._n_events += _n_events(item)
             self._condition.notify_all()
             return True
 
@@ -49,9 +56,8 @@ class PulseQueue:
             if not self._condition.wait_for(lambda: self._items or self._closed, timeout) or not self._items:
                 return None
             item = self._items.popleft()
-            if isinstance(item, Pulse):
-                self._n_events -= len(item.tof)
-                self._condition.notify_all()
+            self._n_events -= _n_events(item)
+            self._condition.notify_all()
             return item
 
     def close(self) -> None:
@@ -59,3 +65,7 @@ class PulseQueue:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+
+def _n_events(item: StreamItem) -> int:
+    return len(item.tof) if isinstance(item, Pulse) else 0
