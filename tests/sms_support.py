@@ -77,6 +77,7 @@ def scripted_server(*scripts: Script) -> Iterator[ScriptedServer]:
     listening = socket.create_server(("127.0.0.1", 0))
     server.port = listening.getsockname()[1]
     open_now: list[socket.socket] = []
+    ending = threading.Event()
 
     def serve() -> None:
         while True:
@@ -92,16 +93,19 @@ def scripted_server(*scripts: Script) -> Iterator[ScriptedServer]:
             try:
                 server.hellos.append(client.read_hello())
                 script(client)
-            except (ConnectionError, BrokenPipeError):
+            except ConnectionError:
                 pass
             except BaseException as error:
-                server.errors.append(error)
+                # At the end the connections are closed below the scripts.
+                if not (ending.is_set() and isinstance(error, OSError)):
+                    server.errors.append(error)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        ending.set()
         with contextlib.suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
         listening.close()

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from hooks_support import update
 from livered_core import Curve, Receipt, Result, RunInfo
-from livered_core.cli.view import EventRate, one_line, render
+from livered_core.cli.view import EventRate, status_line, render
 from livered_core.engine.health import Health, Phase, health_as_dict, phase_of
 from livered_core.publish.worker import SinkStatus
 from livered_core.sources.base import Connection, SourceStatus
 
 RUN = RunInfo(number=4711, instrument="TST", title="Diamond [bold]powder[/bold]")
-SOURCE = SourceStatus("adara://here:1", Connection.CONNECTED, "", RUN, False, 90 * 10**9, 0, 1, {"events": 5})
+SOURCE = SourceStatus("adara://here:1", Connection.CONNECTED, "", RUN, False, 90 * 10**9, 0.1, 0, 1, {"events": 5})
 PEAKS = {"counts": 1234567, "strongest_peak_angstrom": 1.2611, "expected_peak_angstrom": 1.2612}
 RESULT = Result(
     4711,
@@ -85,7 +85,7 @@ def test_what_is_missing_and_what_is_wrong_is_on_the_screen():
     text = screen(health)
     for words in ("not connected", "Cannot connect to here:1.", "NO: A gap.", "monitor: no route"):
         assert words in text
-    assert "INCOMPLETE: A gap." in one_line(health, 0.0)
+    assert "INCOMPLETE: A gap." in status_line(health, 0.0)
 
 
 def test_before_the_first_run_nothing_is_claimed():
@@ -96,11 +96,11 @@ def test_before_the_first_run_nothing_is_claimed():
     assert "between runs" in text
     assert "no data yet" in text
     assert "yes" not in text
-    assert one_line(health, 0.0) == "between runs; adara://here:1"
+    assert status_line(health, 0.0) == "between runs; adara://here:1"
 
 
-def test_one_line():
-    assert one_line(HEALTH, 1.5e6) == (
+def test_status_line():
+    assert status_line(HEALTH, 1.5e6) == (
         "run 4711: live, 2.0 s old, 12,345,678 events (1.5 M/s), 1.000 uAh, chunk 3, update 2, complete"
     )
 
@@ -110,7 +110,9 @@ def test_one_line():
     [
         ({}, RUN, 91, Phase.LIVE),
         ({}, RUN, 96, Phase.CATCHING_UP),
-        ({"paused": True}, RUN, 91, Phase.PAUSED),
+        ({"paused": True, "silent_s": 60.0}, RUN, 91, Phase.PAUSED),
+        ({"silent_s": 6.0}, RUN, 91, Phase.NO_PULSES),
+        ({"silent_s": 6.0}, RUN, 99, Phase.NO_PULSES),
         ({"run": None}, None, 91, Phase.BETWEEN_RUNS),
         ({"run": None}, RUN, 91, Phase.LIVE),
         ({"connection": Connection.CONNECTING}, RUN, 91, Phase.CONNECTING),

@@ -59,7 +59,7 @@ class PlayedSource:
         self._script(consumer)
 
     def status(self):
-        return SourceStatus("played://", Connection.CONNECTED, "", None, False, 0, 0, 1, {})
+        return SourceStatus("played://", Connection.CONNECTED, "", None, False, 0, None, 0, 1, {})
 
 
 def play(environment, config, script) -> str:

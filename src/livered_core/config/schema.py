@@ -126,7 +126,7 @@ class PublishConfig:
         default=20.0,
         validator=at_least(0),
         metadata=_about(
-            "time left to sinks for final results when asked to stop; what is not sent is kept for the next start",
+            "time left to sinks for final results when asked to stop; what is not sent then is said and lost to that sink",
             "s",
         ),
     )

@@ -18,6 +18,8 @@ TRANSFORM_HOOKS = ("process_chunk", "accumulate", "post_process")
 """Hooks that have one owner each."""
 
 _INSTRUMENT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_LONGEST_LABEL = 63
+"""Most characters between two dots of a host's name (RFC 1035, section 2.3.4); the resolver raises above it."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?")
 
 
@@ -113,6 +115,8 @@ def parse_address(text: str) -> tuple[str, int]:
         message = (
             f"must be host:port with the name or number of a host (an IPv6 number in brackets), not {text!r}"
         )
+    elif not all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        message = f"must name a host whose parts between the dots have 1 to {_LONGEST_LABEL} characters, not {host!r}"
     if message:
         raise ValueError(message)
     return host, int(port_text)

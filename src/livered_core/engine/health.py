@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from typing import Any
 
 import attrs
@@ -21,11 +22,16 @@ class Phase(enum.Enum):
     CATCHING_UP = "catching up"
     LIVE = "live"
     PAUSED = "paused"
+    NO_PULSES = "no pulses"
+    STOPPING = "stopping"
     STOPPED = "stopped"
+    FAILED = "failed"
 
 
 CATCHING_UP_NS = 5_000_000_000
 """Data received that are older than this are called history being caught up with."""
+SILENT_S = 5.0
+"""A run without a pulse for this long is not called live. Guarded by a monotonic clock, whatever times pulses have."""
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +62,8 @@ class Health:
         The newest published result, which may be of the run before, and its update; None before the first.
     sinks
         How each sink is doing.
+    failure
+        Why the session ended, in one sentence; empty when it did not or was asked to.
     """
 
     phase: Phase
@@ -74,6 +82,7 @@ class Health:
     result: Result | None
     update: Update | None
     sinks: tuple[SinkStatus, ...]
+    failure: str = ""
 
     @property
     def lag_s(self) -> float | None:
@@ -103,6 +112,8 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
         return Phase.BETWEEN_RUNS
     if source.paused:
         return Phase.PAUSED
+    if source.silent_s is not None and source.silent_s > SILENT_S:
+        return Phase.NO_PULSES
     if source.last_pulse_ns and now_ns - source.last_pulse_ns > CATCHING_UP_NS:
         return Phase.CATCHING_UP
     return Phase.LIVE
@@ -114,6 +125,8 @@ def health_as_dict(health: Health) -> dict[str, Any]:
     source["connection"] = health.source.connection.value
     return {
         "format": 1,
+        "pid": os.getpid(),
+        "failure": health.failure,
         "phase": health.phase.value,
         "now_ns": health.now_ns,
         "lag_s": health.lag_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -16,9 +17,9 @@ from livered_core.adara import StartRequest
 from livered_core.backoff import Backoff
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory
-from livered_core.engine.health import Health, health_as_dict, phase_of
+from livered_core.engine.health import Health, Phase, health_as_dict, phase_of
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
-from livered_core.errors import EXIT_DIED, EXIT_OK, BackendUnavailable, ConfigError, LiveredError
+from livered_core.errors import EXIT_DIED, EXIT_OK, BackendUnavailable, ConfigError, LiveredError, SourceError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
 from livered_core.model.utc import parse_utc
@@ -26,13 +27,14 @@ from livered_core.publish.latest import Latest
 from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
-from livered_core.simulator.process import SimulatorProcess, start_simulator
+from livered_core.simulator.process import SimulatorProcess, StartCancelled, start_simulator
 from livered_core.sources.adara_tcp import AdaraAddress
 from livered_core.sources.base import Source
 from livered_core.sources.native import NativeSettings, NativeSource
 
 _log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 1.0
+_WATCH_EVERY_S = 0.25
 
 
 def choose_backend(wanted: str) -> str:
@@ -66,6 +68,7 @@ class _Parts:
     source: Source
     info: SessionInfo
     folder: RunDirectory
+    simulator: SimulatorProcess | None
 
 
 class Session:
@@ -101,6 +104,7 @@ class Session:
         self._environ = dict(os.environ) if environ is None else environ
         self._stop = threading.Event()
         self._done = threading.Event()
+        self._ended = False
         self._latest = Latest()
         self._parts: _Parts | None = None
         self._failure: BaseException | None = None
@@ -135,8 +139,14 @@ class Session:
         newest = self._latest.snapshot()
         now_ns = self._clock.now_ns()
         run = state.run if state is not None else source.run
+        failure = "" if self._failure is None else _sentence(self._failure)
+        phase = phase_of(source, run, now_ns)
+        if self._stop.is_set():
+            phase = Phase.STOPPING
+        if self._ended:
+            phase = Phase.FAILED if failure else Phase.STOPPED
         return Health(
-            phase=phase_of(source, run, now_ns),
+            phase=phase,
             source=source,
             run=run,
             now_ns=now_ns,
@@ -152,6 +162,7 @@ class Session:
             result=newest.result if newest else None,
             update=newest.update if newest else None,
             sinks=parts.worker.status(),
+            failure=failure,
         )
 
     def run(self, watch: Callable[[], None] | None = None) -> int:
@@ -175,8 +186,12 @@ class Session:
             When the session cannot begin.
         """
         with ExitStack() as stack:
-            parts = self._open(stack)
+            try:
+                parts = self._open(stack)
+            except StartCancelled:
+                return EXIT_OK
             self._parts = parts
+            stack.callback(self._write_last_status, parts)
             parts.hooks.session_started(parts.info)
             stack.callback(parts.hooks.session_ended, parts.info)
             parts.worker.start()
@@ -188,10 +203,11 @@ class Session:
             finally:
                 self.stop()
                 reduction.join()
-        if self._failure is not None:
-            _log.error("%s", self._failure, exc_info=self._failure)
-            return EXIT_DIED
-        return EXIT_OK
+        if self._failure is None:
+            return EXIT_OK
+        trace = "".join(traceback.format_exception(self._failure))
+        _log.error("%s\n%s", _sentence(self._failure), trace)
+        return EXIT_DIED
 
     def _open(self, stack: ExitStack) -> _Parts:
         config = self._loaded.config
@@ -199,8 +215,9 @@ class Session:
         plugins = make_plugins(self._loaded, backend)
         name = f"{config.instrument}-simulated" if self._simulate else config.instrument
         folder = stack.enter_context(RunDirectory(run_directory(name, self._environ)))
+        simulator = None
         if self._simulate:
-            simulator = stack.enter_context(_simulated_beamline(config, self._loaded.instrument.name))
+            simulator = stack.enter_context(self._simulated_beamline(config))
             config = attrs.evolve(config, address=simulator.address)
         elif not config.address and self._make_source is _native_source:
             message = "address is empty: say where the data stream is, as host:port, or use --simulate."
@@ -220,7 +237,7 @@ class Session:
             livered_version=version("livered-core"),
             plugins={plugin.name: plugin.version for plugin in plugins},
         )
-        return _Parts(hooks, worker, pipeline, source, info, folder)
+        return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
 
     def _publish(self, result: Result, run: RunInfo, update: Update) -> None:
         parts = self._parts
@@ -239,17 +256,28 @@ class Session:
 
     def _watch(self, parts: _Parts, watch: Callable[[], None] | None) -> None:
         status_at = 0.0
-        while not self._clock.wait(self._done, 0.25):
+        while not self._clock.wait(self._done, _WATCH_EVERY_S):
+            self._look_after(parts)
             if watch is not None:
                 watch()
             if self._clock.monotonic() >= status_at:
                 self._write_status(parts)
                 status_at = self._clock.monotonic() + _STATUS_EVERY_S
-            if self._stop.is_set():
-                self._clock.wait(self._done, 3600.0)
         if watch is not None:
             watch()
-        self._write_status(parts)
+
+    def _look_after(self, parts: _Parts) -> None:
+        """End the session when something without which it makes no sense has ended."""
+        if self._failure is not None or self._stop.is_set():
+            return
+        if parts.worker.failure is not None:
+            self._failure = parts.worker.failure
+            self.stop()
+        elif parts.simulator is not None and not parts.simulator.is_running:
+            self._failure = SourceError(
+                "The simulated beamline has ended by itself: the log may say why. Start again."
+            )
+            self.stop()
 
     def _write_status(self, parts: _Parts) -> None:
         health = self.health()
@@ -259,6 +287,18 @@ class Session:
             parts.folder.write_status(health_as_dict(health))
         except OSError as error:
             _log.debug("status.json cannot be written: %s.", error)
+
+    def _write_last_status(self, parts: _Parts) -> None:
+        self._ended = True
+        self._write_status(parts)
+
+    def _simulated_beamline(self, config: Config) -> SimulatorProcess:
+        """Start a beamline that waits for us, and whose truth is the calibration that the instrument's plugin uses."""
+        simulate = attrs.evolve(config.simulate, hold_for_client=True)
+        calibration = getattr(config.plugins.get(self._loaded.instrument.name), "calibration", None)
+        if simulate.calibration is None and isinstance(calibration, Path):
+            simulate = attrs.evolve(simulate, calibration=calibration)
+        return start_simulator(simulate, config.instrument, cancel=self._stop)
 
     def _close_worker(self, worker: PublishWorker) -> None:
         self._unsent = worker.close(self._loaded.config.publish.stop_timeout)
@@ -278,15 +318,6 @@ def _native_source(config: Config, clock: Clock) -> Source:
         backoff=Backoff(config.source.retry_first, config.source.retry_longest),
     )
     return NativeSource(settings, clock)
-
-
-def _simulated_beamline(config: Config, instrument_plugin: str) -> SimulatorProcess:
-    """Start a beamline that waits for us, and whose truth is the calibration that the instrument's plugin uses."""
-    simulate = attrs.evolve(config.simulate, hold_for_client=True)
-    calibration = getattr(config.plugins.get(instrument_plugin), "calibration", None)
-    if simulate.calibration is None and isinstance(calibration, Path):
-        simulate = attrs.evolve(simulate, calibration=calibration)
-    return start_simulator(simulate, config.instrument)
 
 
 def _sentence(error: BaseException) -> str:

@@ -25,8 +25,13 @@ START_TIMEOUT: Final = 60.0
 STOP_TIMEOUT: Final = 5.0
 """Seconds that the process has to end before it is killed."""
 
+_POLL: Final = 0.1
 _LONGEST_ANSWER: Final = 65_536
 _LEVELS: Final = {"INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
+
+
+class StartCancelled(LiveredError):  # noqa: N818
+    """The start was cancelled from outside."""
 
 
 @attrs.frozen
@@ -128,6 +133,7 @@ def start_simulator(
     host: str = "127.0.0.1",
     port: int = 0,
     timeout: float = START_TIMEOUT,
+    cancel: threading.Event | None = None,
 ) -> SimulatorProcess:
     """Start a simulated beamline in a process of its own and wait until clients can connect.
 
@@ -145,9 +151,13 @@ def start_simulator(
         Where it listens; port 0 is any free one.
     timeout
         Seconds that it has to get ready.
+    cancel
+        Set from another thread or a signal handler, ends the waiting.
 
     Raises
     ------
+    StartCancelled
+        When `cancel` was set.
     ConfigError
         With the child's own sentence, when what it is to play or the address cannot be used.
     LiveredError
@@ -169,7 +179,7 @@ def start_simulator(
     log_reader.start()
     try:
         _tell(child.stdin, write_order(Order(config, instrument, host, port)))
-        answer = _read_answer(child.stdout, timeout)
+        answer = _read_answer(child.stdout, timeout, cancel or threading.Event())
         if "error" in answer:
             sentence = str(answer["error"])
             raise ConfigError(sentence) if answer.get("exit_code") == EXIT_CONFIG else LiveredError(sentence)
@@ -189,11 +199,13 @@ def _tell(stdin: IO[bytes], line: str) -> None:
         log.debug("The simulated beamline ended before it was told what to play.")
 
 
-def _read_answer(stdout: IO[bytes], timeout: float) -> dict[str, Any]:
+def _read_answer(stdout: IO[bytes], timeout: float, cancel: threading.Event) -> dict[str, Any]:
     """Wait for the child's line.
 
     Raises
     ------
+    StartCancelled
+        When nobody wants it any more.
     LiveredError
         When it does not come in time, or is no answer.
     """
@@ -202,11 +214,17 @@ def _read_answer(stdout: IO[bytes], timeout: float) -> dict[str, Any]:
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while not line.endswith(b"\n") and len(line) < _LONGEST_ANSWER:
-            if not selector.select(timeout):
-                message = (
-                    f"The simulated beamline did not get ready within {timeout:g} s: the log may say why."
-                )
-                raise LiveredError(message)
+            polls = 0
+            while not selector.select(min(_POLL, timeout)):
+                polls += 1
+                if cancel.is_set():
+                    message = "The simulated beamline was not waited for."
+                    raise StartCancelled(message)
+                if polls * _POLL >= timeout:
+                    message = (
+                        f"The simulated beamline did not get ready within {timeout:g} s: the log may say why."
+                    )
+                    raise LiveredError(message)
             # The whole answer is one write, so that what comes first is all of it.
             data = os.read(descriptor, _LONGEST_ANSWER)
             if not data:
