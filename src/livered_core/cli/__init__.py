@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NoReturn
 
 import click
 
-from livered_core.errors import LiveredError
+from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, LiveredError
 
 _COMMANDS: Final = {
     "check": "livered_core.cli.check:check",
@@ -55,10 +56,43 @@ def app() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that livered knows becomes one sentence and an exit code."""
+    """Run the command line; what goes wrong becomes one sentence and an exit code."""
     try:
-        app(prog_name="livered")
-    except LiveredError as error:
-        for line in str(error).splitlines():
-            click.echo(f"livered: {line}", err=True)
+        answer = app.main(prog_name="livered", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
         sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_DIED)
+    except ConfigError as error:
+        _fail(error.problems, error.exit_code)
+    except LiveredError as error:
+        _fail([str(error)], error.exit_code)
+    except Exception as error:  # noqa: BLE001  (the last resort: a person gets a sentence, the log the traceback)
+        _fail_unexpectedly(error)
+    sys.exit(answer if isinstance(answer, int) else EXIT_OK)
+
+
+def _fail(sentences: Sequence[str], code: int) -> NoReturn:
+    from livered_core.cli.echo import say
+
+    for sentence in sentences:
+        say(f"livered: {sentence}", err=True)
+    sys.exit(code)
+
+
+def _fail_unexpectedly(error: Exception) -> NoReturn:
+    import logging
+    import traceback
+
+    from livered_core.cli.echo import say
+    from livered_core.cli.logs import log_file
+
+    what = f"stopped by an error of its own: {type(error).__name__}: {error}"
+    if log_file() is not None:
+        logging.getLogger(__name__).critical("livered %s", what, exc_info=error)
+        _fail([f"{what}; the traceback is in the log ({log_file()})."], EXIT_DIED)
+    say(f"livered: {what}; the traceback follows, because there is no log yet.", err=True)
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(line, err=True)
+    sys.exit(EXIT_DIED)

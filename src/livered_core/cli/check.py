@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from livered_core.cli import options
+from livered_core.cli.echo import say
 from livered_core.config import Config
 from livered_core.engine.session import choose_backend
 from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
@@ -31,16 +32,19 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
     problems: list[str] = []
     try:
         loaded = load_configuration(instrument, config_file, {})
+    except ConfigError as error:
+        _finish(list(error.problems))
+        return
     except LiveredError as error:
-        _finish(str(error).splitlines())
+        _finish([str(error)])
         return
     config = loaded.config
-    _say("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
+    _tell("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
     try:
         backend = choose_backend(config.backend)
-        _say("backend", backend)
+        _tell("backend", backend)
         for plugin in make_plugins(loaded, backend):
-            _say("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
+            _tell("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
             problems += [] if no_connect else plugin_problems(plugin, "check_connection")
     except ConfigError as error:
         problems += error.problems
@@ -51,33 +55,33 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
     _finish(problems)
 
 
-def _say(what: str, text: Any) -> None:
-    click.echo(f"{what + ':':15}{text}")
+def _tell(what: str, text: Any) -> None:
+    say(f"{what + ':':15}{text}")
 
 
 def _finish(problems: list[str]) -> None:
     for problem in problems:
-        click.echo(f"livered: {problem}", err=True)
+        say(f"livered: {problem}", err=True)
     if problems:
         sys.exit(EXIT_CONFIG)
-    click.echo("All is well.")
+    say("All is well.")
 
 
 def _address_problems(config: Config, *, connect: bool) -> list[str]:
     if not config.address:
         return ["address is empty: say where the data stream is, as host:port."]
     if not connect:
-        _say("address", f"{config.address}, not tried")
+        _tell("address", f"{config.address}, not tried")
         return []
     address = AdaraAddress.parse(config.address)
     try:
         socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S).close()
-    except OSError as error:
-        reason = (error.strerror or str(error) or "no answer").lower()
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", "") or str(error) or "no answer").lower()
         return [
             f"address: {address} cannot be reached ({reason}): check it, and the network; --no-connect leaves this out."
         ]
-    _say("address", f"{address} answers")
+    _tell("address", f"{address} answers")
     return []
 
 
@@ -85,5 +89,5 @@ def _folder_problems(folder: Path) -> list[str]:
     problem = folder_problem(folder)
     if problem is not None:
         return [f"output_dir: {problem}"]
-    _say("output folder", folder)
+    _tell("output folder", folder)
     return []

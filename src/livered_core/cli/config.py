@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from livered_core.model.text import printable
+
 if TYPE_CHECKING:
     from livered_core.config import Row
 
@@ -56,16 +58,18 @@ def rows_as_toml(rows: Sequence[Row]) -> str:
     from livered_core.config import toml_value
 
     pairs = [
-        f"# {row.path} is not set" if row.value is None else f"{row.path} = {toml_value(row.value)}"
+        _escaped(f"# {row.path} is not set" if row.value is None else f"{row.path} = {toml_value(row.value)}")
         for row in rows
     ]
     width = min(max((len(pair) for pair in pairs), default=0), 60)
     return "\n".join(
-        f"{pair:<{width}}  # {f'{row.unit}; ' if row.unit else ''}{_one_line(row.origin)}"
+        f"{pair:<{width}}  # {f'{row.unit}; ' if row.unit else ''}{printable(row.origin)}"
         for pair, row in zip(pairs, rows, strict=True)
     )
 
 
-def _one_line(origin: str) -> str:
-    """Keep control characters in a file's name from ending the comment or reaching the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in origin)
+def _escaped(pair: str) -> str:
+    """Write characters that a terminal acts on as TOML's escapes; they stand in quoted texts only."""
+    return "".join(
+        character if printable(character) == character else f"\\U{ord(character):08x}" for character in pair
+    )

@@ -1,41 +1,60 @@
 """Where log lines go: a rotating private file, and the screen.
 
-The file gets everything, tracebacks included; the screen gets the first line of each record.
+The file gets everything, tracebacks included; the screen gets the first line of each record. What follows the
+first line feed of a message is a traceback by convention, and stands indented in the file: no text from the
+stream or from a plugin can begin a line of the log.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.handlers
 import os
+import stat
+import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from livered_core.config import LogConfig
 from livered_core.errors import ConfigError
+from livered_core.model.text import one_line, printable
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner may read."""
-
-    def _open(self) -> TextIOWrapper:
-        def opener(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        stream: Any = open(self.baseFilename, self.mode, encoding=self.encoding, opener=opener)  # noqa: SIM115
-        return stream  # type: ignore[no-any-return]
+_INDENT: Final = "    "
+_PRIVATE: Final = 0o600
 
 
-class _ScreenFormatter(logging.Formatter):
+def message_lines(record: logging.LogRecord) -> list[str]:
+    """Return the lines of a record's message and of its traceback, the first one first; at least one."""
+    try:
+        lines = record.getMessage().split("\n")
+    except Exception as error:  # noqa: BLE001  (arguments of any type, from plugins too, write themselves here)
+        lines = [
+            f"A message of {record.pathname} line {record.lineno} cannot be written: {type(error).__name__}."
+        ]
+    if record.exc_info:
+        lines += logging.Formatter().formatException(record.exc_info).split("\n")
+    return lines
+
+
+class LogFormatter(logging.Formatter):
+    """Time, level, logger and message on one line; what follows, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        first, *more = message_lines(record)
+        head = one_line(f"{self.formatTime(record)} {record.levelname} {record.name}: {first}")
+        return "\n".join([head, *(f"{_INDENT}{printable(line)}".rstrip() for line in more)])
+
+
+class ScreenFormatter(logging.Formatter):
     """Time and the first line of the message: tracebacks are for the file."""
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = record.getMessage().splitlines() or [""]
-        return f"{self.formatTime(record, '%H:%M:%S')} {lines[0]}"
+        """Write a record."""
+        return one_line(f"{self.formatTime(record, '%H:%M:%S')} {message_lines(record)[0]}")
 
 
 class _ScreenHandler(logging.Handler):
@@ -50,8 +69,57 @@ class _ScreenHandler(logging.Handler):
             self.handleError(record)
 
 
+class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
+    """A rotating file that only its owner may read; one that cannot be written any more is told of once."""
+
+    def __init__(self, config: LogConfig, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told = False
+        super().__init__(config.file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        stream: Any = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_open_private)  # noqa: SIM115
+        return stream  # type: ignore[no-any-return]
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name that logging calls)
+        # Each record is tried: after room was made, the log goes on.
+        if self._told:
+            return
+        self._told = True
+        error = sys.exc_info()[1]
+        self._tell(
+            f"The log {self.baseFilename} cannot be written ({_reason(error)}): livered goes on without it; "
+            "make room, or choose another place (log.file)."
+        )
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a log for its owner alone, not through a link that another user made."""
+    try:
+        number = os.open(path, flags | os.O_NOFOLLOW, _PRIVATE)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        # The superuser's links are the system's own, such as /dev/stdout.
+        if Path(path).lstat().st_uid not in (os.geteuid(), 0):
+            message = "it is a symbolic link of another user"
+            raise PermissionError(errno.EPERM, message) from error
+        number = os.open(os.path.realpath(path), flags | os.O_NOFOLLOW, _PRIVATE)
+    try:
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            os.fchmod(number, _PRIVATE)
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
 def start_logging(
-    config: LogConfig, packages: Iterable[str], write: Callable[[str], None], screen_level: int
+    config: LogConfig,
+    packages: Iterable[str],
+    write: Callable[[str], None],
+    screen_level: int,
+    hidden: Callable[[str], bool] = lambda _: False,
 ) -> None:
     """Send the log of livered and its plugins to its file and to the screen; of other libraries, warnings only.
 
@@ -62,9 +130,11 @@ def start_logging(
     packages
         Top-level packages of the plugins.
     write
-        Puts a line on the screen; called from any thread.
+        Puts a line on the screen; called from any thread; must return at once.
     screen_level
         Least severity for the screen.
+    hidden
+        Whether a sentence is not for the screen, because it comes there in another way.
 
     Raises
     ------
@@ -73,29 +143,39 @@ def start_logging(
     """
     screen = _ScreenHandler(write)
     screen.setLevel(screen_level)
-    screen.setFormatter(_ScreenFormatter())
+    screen.setFormatter(ScreenFormatter())
+    screen.addFilter(lambda record: not hidden(message_lines(record)[0]))
+    file = _file_handler(config, write)
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
     root.setLevel(logging.WARNING)
     root.addHandler(screen)
-    root.addHandler(_file_handler(config))
+    root.addHandler(file)
     level = min(logging.getLevelName(config.level), screen_level)
     for package in {"livered_core", *packages}:
         logging.getLogger(package).setLevel(level)
 
 
-def _file_handler(config: LogConfig) -> logging.Handler:
+def log_file() -> Path | None:
+    """Return the log that `start_logging` opened; None without one."""
+    files = (handler for handler in logging.getLogger().handlers if isinstance(handler, _PrivateRotatingFile))
+    return next((Path(handler.baseFilename) for handler in files), None)
+
+
+def _file_handler(config: LogConfig, tell: Callable[[str], None]) -> logging.Handler:
     path = Path(config.file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _PrivateRotatingFile(
-            path, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8"
-        )
+        handler = _PrivateRotatingFile(config, tell)
     except OSError as error:
-        message = f"log.file: {path} cannot be written ({(error.strerror or str(error)).lower()}): choose another place for the log."
+        message = f"log.file: {path} cannot be written ({_reason(error)}): choose another place for the log."
         raise ConfigError(message) from error
     handler.setLevel(config.level)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(LogFormatter())
     return handler
+
+
+def _reason(error: BaseException | None) -> str:
+    return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()

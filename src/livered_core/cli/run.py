@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from livered_core.cli import options
+from livered_core.cli.farewell import farewell
 from livered_core.cli.logs import start_logging
-from livered_core.cli.view import EventRate, curves_table, one_line, render
+from livered_core.cli.screen import Screen
+from livered_core.cli.signals import StopSignals
+from livered_core.cli.view import EventRate, LineTimes, render, status_line
 from livered_core.clocks import SystemClock
+from livered_core.engine.health import Health
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.errors import EXIT_DIED
 
-_LINE_EVERY_S = 5.0
-
+_log = logging.getLogger(__name__)
+_ENDED_AT_ONCE: Final = "livered: asked to stop again, ended at once; what was not published is lost."
 
 _EPILOG = """\b
 Examples:
@@ -69,14 +66,26 @@ def run(**arguments: Any) -> None:
     }
     simulate = arguments["simulate"]
     loaded = load_configuration(arguments["instrument"], arguments["config_file"], flags, simulate=simulate)
-    console = Console()
-    live = console.is_terminal and not arguments["plain"]
+    screen = Screen(sys.stdout, plain=arguments["plain"])
     session = Session(loaded, SystemClock(), simulate=simulate)
-    packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
-    start_logging(loaded.config.log, packages, _writer(console), logging.WARNING if live else logging.INFO)
-    with _stopped_by_signals(session), _screen(session, console, live=live) as watch:
-        code = session.run(watch)
-    _farewell(session, console, code)
+    StopSignals(
+        lambda name: _stop(session, screen, name), lambda: screen.last_words(_ENDED_AT_ONCE)
+    ).install()
+    watch = _Watch(session, screen)
+    try:
+        packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
+        level = logging.WARNING if screen.live else logging.INFO
+        start_logging(loaded.config.log, packages, screen.line, level, lambda line: line in _at_end(session))
+        with screen.takes_prints():
+            code = session.run(watch)
+        last = farewell(session.health(), watch.last_run, session.unsent, session.failure, code)
+    except BaseException as error:
+        if not screen.close():
+            _log.critical("%s", error, exc_info=error)
+            _end_now(getattr(error, "exit_code", EXIT_DIED))
+        raise
+    if not screen.close(tuple(last)):
+        _end_now(code)
     sys.exit(code)
 
 
@@ -84,84 +93,54 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
 
 
-def _writer(console: Console) -> Callable[[str], None]:
-    return lambda line: console.print(Text(line), soft_wrap=True)
+def _stop(session: Session, screen: Screen, name: str) -> None:
+    _log.info("Asked to stop by %s; asked again later, livered ends at once.", name)
+    if screen.live:
+        screen.line("Stopping; asked again, livered ends at once.")
+    session.stop()
 
 
-@contextmanager
-def _stopped_by_signals(session: Session) -> Iterator[None]:
-    """Ask the session to stop at the first signal; at the second, end the process at once."""
-    asked = False
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(EXIT_DIED)
-        asked = True
-        session.stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _at_end(session: Session) -> list[str]:
+    """Return the sentences that the farewell says, which the engine logs as well."""
+    failure = session.failure
+    return [*session.unsent, *([] if failure is None else [str(failure).split("\n", 1)[0]])]
 
 
-@contextmanager
-def _screen(session: Session, console: Console, *, live: bool) -> Iterator[Callable[[], None]]:
-    """Show the session's health, redrawn or as lines."""
-    clock = SystemClock()
-    rate = EventRate()
-
-    def rate_now(events: int) -> float:
-        return rate.update(clock.monotonic(), events)
-
-    if live:
-        with Live(console=console, auto_refresh=False, transient=True) as screen:
-
-            def redraw() -> None:
-                health = session.health()
-                if health is not None:
-                    screen.update(
-                        render(health, rate_now(health.source.counts.get("events", 0))), refresh=True
-                    )
-
-            yield redraw
-        return
-    next_line = 0.0
-
-    def write_line() -> None:
-        nonlocal next_line
-        health = session.health()
-        if health is None:
-            return
-        events_per_s = rate_now(health.source.counts.get("events", 0))
-        if clock.monotonic() >= next_line and health.run is not None:
-            next_line = clock.monotonic() + _LINE_EVERY_S
-            console.print(Text(one_line(health, events_per_s)), soft_wrap=True)
-
-    yield write_line
+def _end_now(code: int) -> NoReturn:
+    """End the process although the screen's thread cannot end."""
+    logging.shutdown()
+    os._exit(code)
 
 
-def _farewell(session: Session, console: Console, code: int) -> None:
-    """Say what came of it."""
-    health = session.health()
-    if health is not None and health.result is not None and health.update is not None:
-        update = health.update
-        console.print(curves_table(health.result))
-        state = "final" if update.final else "not final, the run was still going on"
-        console.print(
-            Text(
-                f"Run {health.result.run_number}: {update.n_events:,} events in {update.n_pulses:,} pulses, "
-                f"{'complete' if update.complete else 'INCOMPLETE: ' + ' '.join(update.missing)}; {state}."
-            )
-        )
-        for sink in health.sinks:
-            if sink.last_receipt is not None:
-                console.print(Text(f"{sink.name}: {sink.last_receipt.where}"), soft_wrap=True)
-    for sentence in session.unsent:
-        console.print(Text(sentence, style="red"))
-    if code != 0 and session.failure is not None:
-        first_line = (str(session.failure) or type(session.failure).__name__).splitlines()[0]
-        console.print(Text(f"livered: {first_line}", style="red"), soft_wrap=True)
+class _Watch:
+    """Shows the session's health, redrawn or as lines; called by the session a few times a second."""
+
+    def __init__(self, session: Session, screen: Screen) -> None:
+        self._session = session
+        self._screen = screen
+        self._clock = SystemClock()
+        self._rate = EventRate()
+        self._times = LineTimes()
+        self._failed = False
+        self.last_run: Health | None = None
+        """The last snapshot that had a run."""
+
+    def __call__(self) -> None:
+        try:
+            health = self._session.health()
+            if health is not None:
+                self._show(health)
+        except Exception as error:  # noqa: BLE001  (the reduction goes on without a screen)
+            if not self._failed:
+                self._failed = True
+                _log.exception("The state cannot be shown: %s: %s.", type(error).__name__, error)
+
+    def _show(self, health: Health) -> None:
+        if health.run is not None:
+            self.last_run = health
+        now_s = self._clock.monotonic()
+        rate = self._rate.update(now_s, health.source.counts.get("events", 0))
+        if self._screen.live:
+            self._screen.show(lambda: render(health, rate))
+        elif self._times.due(now_s, health):
+            self._screen.line(status_line(health, rate))

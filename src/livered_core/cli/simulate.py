@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from livered_core.cli import options
+from livered_core.cli.echo import say
+from livered_core.cli.logs import ScreenFormatter
 from livered_core.clocks import SystemClock
 from livered_core.engine.setup import load_configuration
 from livered_core.simulator.play import serve
@@ -47,14 +49,16 @@ def simulate(**arguments: Any) -> None:
     loaded = load_configuration(
         arguments["instrument"], arguments["config_file"], {"simulate": given}, simulate=True
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    screen = logging.StreamHandler()
+    screen.setFormatter(ScreenFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[screen])
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     config = loaded.config
 
     def announce(address: Address) -> None:
-        click.echo(
+        say(
             f"{config.instrument} simulated at {address}; Ctrl-C ends it. Reduce it with: "
             f"livered run --instrument {config.instrument} --address {address}"
         )

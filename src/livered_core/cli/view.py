@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from livered_core.cli.screen import text
 from livered_core.engine.health import Health, Phase
 from livered_core.model import Result
 from livered_core.model.result import Note
@@ -26,6 +27,8 @@ _STYLE: Final[Mapping[Phase, str]] = {
     Phase.STOPPED: "dim",
 }
 _RATE_OVER_S: Final = 3.0
+_LINE_EVERY_S: Final = 5.0
+_NOT_CONNECTED: Final = (Phase.CONNECTING, Phase.DISCONNECTED)
 
 
 @attrs.define(eq=False)
@@ -51,6 +54,35 @@ class EventRate:
         return (events - first) / (now_s - first_s) if now_s > first_s else 0.0
 
 
+@attrs.define(eq=False)
+class LineTimes:
+    """When a screen of lines gets its next one: at a change of state at once, else every few seconds."""
+
+    _state: object = None
+    _next_s: float = 0.0
+
+    def due(self, now_s: float, health: Health) -> bool:
+        """Return whether a line is due; true starts the time to the next one.
+
+        Parameters
+        ----------
+        now_s
+            Monotonic seconds.
+        health
+            The snapshot that the line would be of.
+        """
+        if health.phase is Phase.STOPPED:
+            return False
+        # Each attempt to connect goes through both phases: they are one state here.
+        phase = Phase.DISCONNECTED if health.phase in _NOT_CONNECTED else health.phase
+        state = (phase, health.run.number if health.run is not None else 0)
+        if state == self._state and now_s < self._next_s:
+            return False
+        self._state = state
+        self._next_s = now_s + _LINE_EVERY_S
+        return True
+
+
 def render(health: Health, rate: float) -> RenderableType:
     """Draw a snapshot.
 
@@ -63,12 +95,10 @@ def render(health: Health, rate: float) -> RenderableType:
     """
     parts: list[RenderableType] = [_facts(health, rate)]
     if health.source.problem:
-        parts.append(Text(health.source.problem, style="red"))
+        parts.append(text(health.source.problem, "red"))
     if health.result is not None and health.result.curves:
         parts += [Text(""), curves_table(health.result)]
-    parts += [
-        Text(f"{sink.name}: {sink.last_error}", style="red") for sink in health.sinks if sink.last_error
-    ]
+    parts += [text(f"{sink.name}: {sink.last_error}", "red") for sink in health.sinks if sink.last_error]
     return Group(*parts)
 
 
@@ -78,15 +108,23 @@ def curves_table(result: Result) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("curve", no_wrap=True)
     for column in columns:
-        table.add_column(Text(column.replace("_", " ")), justify="right")
+        table.add_column(text(column.replace("_", " ")), justify="right")
     cells = [_cells([curve.metadata.get(column) for curve in result.curves]) for column in columns]
     for index, curve in enumerate(result.curves):
-        table.add_row(Text(curve.label), *(column[index] for column in cells))
+        table.add_row(text(curve.label), *(column[index] for column in cells))
     return table
 
 
-def one_line(health: Health, rate: float) -> str:
-    """Say the same in one line, for screens that cannot be redrawn."""
+def status_line(health: Health, rate: float) -> str:
+    """Say the same in one line, for screens that cannot be redrawn.
+
+    Parameters
+    ----------
+    health
+        The snapshot.
+    rate
+        Events received per second.
+    """
     if health.run is None:
         return f"{health.phase.value}; {health.source.where}"
     lag = f", {health.lag_s:.1f} s old" if health.lag_s is not None else ""
@@ -104,21 +142,21 @@ def _facts(health: Health, rate: float) -> Table:
     grid.add_column(style="dim")
     grid.add_column()
     run = health.run
-    title = Text(run.title or "no title yet") if run else Text("none", style="dim")
+    title = text(run.title or "no title yet") if run else text("none", "dim")
     lag = f"{health.lag_s:.1f} s" if health.lag_s is not None else "no data yet"
-    complete = Text("yes", style="green")
+    complete = text("yes", "green")
     if health.missing:
-        complete = Text("NO: " + " ".join(health.missing), style="bold red")
+        complete = text("NO: " + " ".join(health.missing), "bold red")
     elif run is None or not health.n_events:
-        complete = Text("no data yet", style="dim")
+        complete = text("no data yet", "dim")
     rows: Iterable[tuple[str, RenderableType, str, RenderableType]] = [
         (
             "run",
             str(run.number) if run else "between runs",
             "state",
-            Text(health.phase.value, _STYLE[health.phase]),
+            text(health.phase.value, _STYLE[health.phase]),
         ),
-        ("title", title, "source", Text(health.source.where)),
+        ("title", title, "source", text(health.source.where)),
         ("events", f"{health.n_events:,}", "event rate", f"{_si(rate)}/s"),
         ("proton charge", _charge(health.proton_charge_pc), "lag", lag),
         ("chunk", str(health.n_chunks), "update", str(health.n_updates)),
@@ -139,10 +177,10 @@ def _cells(values: Sequence[Note | None]) -> list[Text]:
 
 def _cell(value: Note | None, decimals: int) -> Text:
     if value is None:
-        return Text("-", style="dim")
+        return text("-", "dim")
     if isinstance(value, float):
-        return Text(f"{value:,.{decimals}f}")
-    return Text(str(value) if isinstance(value, (bool, str)) else f"{value:,}")
+        return text(f"{value:,.{decimals}f}")
+    return text(str(value) if isinstance(value, (bool, str)) else f"{value:,}")
 
 
 def _charge(proton_charge_pc: float) -> str:

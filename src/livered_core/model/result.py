@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,13 +12,97 @@ import numpy as np
 import numpy.typing as npt
 
 Note = float | int | str | bool
-"""A value of metadata: a number or a short text."""
+"""A value of metadata: a number or a short text. A float may be NaN or infinite."""
 
 
 def _read_only(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    if np.iscomplexobj(values):
+        message = "Values of a curve or an image are complex: give their real part or their magnitude."
+        raise TypeError(message)
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
+
+
+def _is_text(noun: Any, attribute: attrs.Attribute[Any], text: Any) -> None:
+    if not isinstance(text, str):
+        message = f"{type(noun).__name__}.{attribute.name} must be a text and is a {type(text).__name__}."
+        raise TypeError(message)
+
+
+def _is_count(noun: Any, attribute: attrs.Attribute[Any], number: Any) -> None:
+    if not isinstance(number, int) or isinstance(number, bool):
+        message = (
+            f"{type(noun).__name__}.{attribute.name} must be a whole number and is a {type(number).__name__}."
+        )
+        raise TypeError(message)
+    if number < 0:
+        message = f"{type(noun).__name__}.{attribute.name} must not be negative and is {number}."
+        raise ValueError(message)
+
+
+def _python_int(number: Any) -> Any:
+    """Make numpy's integers Python's; anything else is left to the validator."""
+    return operator.index(number) if isinstance(number, np.integer) else number
+
+
+def _notes(owner: str, metadata: Any) -> dict[str, Note]:
+    """Copy metadata with numpy's scalars made Python's.
+
+    Parameters
+    ----------
+    owner
+        Whose they are, to begin a sentence with.
+    metadata
+        What a plugin gave.
+
+    Raises
+    ------
+    TypeError
+        When it is no mapping of texts to numbers, bools and texts.
+    ValueError
+        When a number is too large for a float.
+    """
+    if not isinstance(metadata, Mapping):
+        message = f"{owner} has a {type(metadata).__name__} as metadata: give a dictionary."
+        raise TypeError(message)
+    notes: dict[str, Note] = {}
+    for key, value in metadata.items():
+        if not isinstance(key, str):
+            message = f"{owner} has the metadata key {key!r} of type {type(key).__name__}: keys are texts."
+            raise TypeError(message)
+        notes[key] = _note(f"{owner} has metadata {key!r}", value)
+    return notes
+
+
+def _note(what: str, value: Any) -> Note:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if not isinstance(value, numbers.Real):
+        message = f"{what} of type {type(value).__name__}: give a number, a bool or a short text."
+        raise TypeError(message)
+    try:
+        number = float(value)
+    except OverflowError:
+        message = f"{what} too large for a float: scale it or give it as text."
+        raise ValueError(message) from None
+    return int(value) if isinstance(value, numbers.Integral) else number
+
+
+def _must_ascend(what: str, values: npt.NDArray[np.float64]) -> None:
+    if np.isnan(values).any():
+        message = f"{what} has NaN at index {int(np.isnan(values).argmax())}: leave such points out."
+        raise ValueError(message)
+    falls = values[1:] < values[:-1]
+    if falls.any():
+        index = int(falls.argmax())
+        message = (
+            f"{what} falls from {values[index]:g} to {values[index + 1]:g} at index {index + 1}: "
+            "sort it in ascending order, and the other columns with it."
+        )
+        raise ValueError(message)
 
 
 def _is_unit(noun: Any, attribute: attrs.Attribute[Any], unit: Any) -> None:
@@ -37,7 +123,8 @@ class Curve:
     label
         Name for people, for example ``bank 2 - 31 deg``.
     x
-        float64[n] points or float64[n + 1] bin edges, in `x_unit`, ascending.
+        float64[n] points or float64[n + 1] bin edges, in `x_unit`, ascending (equal neighbours are allowed),
+        without NaN.
     y
         float64[n], in `y_unit`.
     e
@@ -47,17 +134,24 @@ class Curve:
     x_name, y_name
         Names of the quantities for axes, for example ``d-spacing``.
     metadata
-        Numbers and short strings about this curve, shown beside it.
+        Numbers and short strings about this curve, shown beside it. Copied; numpy's scalars become Python's.
+
+    Raises
+    ------
+    TypeError
+        When a text or the metadata are of another type.
+    ValueError
+        When the arrays do not fit together, `x` does not ascend, or a unit is missing.
     """
 
-    label: str
+    label: str = attrs.field(validator=_is_text)
     x: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
     y: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
     e: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
     x_unit: str = attrs.field(validator=_is_unit)
     y_unit: str = attrs.field(validator=_is_unit)
-    x_name: str = ""
-    y_name: str = ""
+    x_name: str = attrs.field(default="", validator=_is_text)
+    y_name: str = attrs.field(default="", validator=_is_text)
     metadata: Mapping[str, Note] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -68,6 +162,8 @@ class Curve:
                 "y and e must be as long as each other, and x as long or one longer (bin edges)."
             )
             raise ValueError(message)
+        _must_ascend(f"The x of curve {self.label!r}", self.x)
+        object.__setattr__(self, "metadata", _notes(f"Curve {self.label!r}", self.metadata))
 
     @property
     def is_histogram(self) -> bool:
@@ -89,16 +185,23 @@ class Image:
     label
         Name for people.
     x, y
-        float64[nx + 1] and float64[ny + 1], bin edges in `x_unit` and `y_unit`.
+        float64[nx + 1] and float64[ny + 1], bin edges in `x_unit` and `y_unit`, ascending, without NaN.
     z
         float64[ny, nx], in `z_unit`.
     x_unit, y_unit, z_unit
         Units; never empty.
     metadata
-        Numbers and short strings about this image.
+        Numbers and short strings about this image, as in `Curve`.
+
+    Raises
+    ------
+    TypeError
+        When a text or the metadata are of another type.
+    ValueError
+        When the arrays do not fit together, edges do not ascend, or a unit is missing.
     """
 
-    label: str
+    label: str = attrs.field(validator=_is_text)
     x: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
     y: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
     z: npt.NDArray[np.float64] = attrs.field(converter=_read_only, repr=False)
@@ -108,12 +211,16 @@ class Image:
     metadata: Mapping[str, Note] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        if self.z.shape != (len(self.y) - 1, len(self.x) - 1):
+        edges_fit = self.x.ndim == self.y.ndim == 1
+        if not edges_fit or self.z.shape != (len(self.y) - 1, len(self.x) - 1):
             message = (
                 f"Image {self.label!r} has z{list(self.z.shape)} for x{list(self.x.shape)} and y{list(self.y.shape)}: "
-                "z must be [len(y) - 1, len(x) - 1]."
+                "x and y must be lists of edges, and z must be [len(y) - 1, len(x) - 1]."
             )
             raise ValueError(message)
+        for name, edges in (("x", self.x), ("y", self.y)):
+            _must_ascend(f"The {name} of image {self.label!r}", edges)
+        object.__setattr__(self, "metadata", _notes(f"Image {self.label!r}", self.metadata))
 
 
 def _curves(items: Iterable[Curve]) -> tuple[Curve, ...]:
@@ -122,6 +229,20 @@ def _curves(items: Iterable[Curve]) -> tuple[Curve, ...]:
 
 def _images(items: Iterable[Image]) -> tuple[Image, ...]:
     return tuple(items)
+
+
+def _are(kind: type) -> Any:
+    """Make a validator: every item is of that class."""
+
+    def check(_noun: Any, attribute: attrs.Attribute[Any], items: tuple[Any, ...]) -> None:
+        for item in items:
+            if not isinstance(item, kind):
+                message = (
+                    f"Result.{attribute.name} must hold {kind.__name__}s and holds a {type(item).__name__}."
+                )
+                raise TypeError(message)
+
+    return check
 
 
 @attrs.frozen(eq=False)
@@ -137,13 +258,20 @@ class Result:
     curves, images
         What is drawn; labels are unique among curves and among images.
     metadata
-        Numbers and short strings about the whole.
+        Numbers and short strings about the whole, as in `Curve`.
+
+    Raises
+    ------
+    TypeError
+        When something is of another type.
+    ValueError
+        When two curves, or two images, have the same label.
     """
 
-    run_number: int
-    title: str
-    curves: tuple[Curve, ...] = attrs.field(converter=_curves)
-    images: tuple[Image, ...] = attrs.field(converter=_images, default=())
+    run_number: int = attrs.field(converter=_python_int, validator=_is_count)
+    title: str = attrs.field(validator=_is_text)
+    curves: tuple[Curve, ...] = attrs.field(converter=_curves, validator=_are(Curve))
+    images: tuple[Image, ...] = attrs.field(converter=_images, default=(), validator=_are(Image))
     metadata: Mapping[str, Note] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -155,6 +283,7 @@ class Result:
                     f"Result of run {self.run_number} has two {kind} called {twice[0]!r}: labels must differ."
                 )
                 raise ValueError(message)
+        object.__setattr__(self, "metadata", _notes(f"Result of run {self.run_number}", self.metadata))
 
 
 @attrs.frozen
@@ -169,8 +298,15 @@ class Receipt:
         When it was done, nanoseconds UTC since the Unix epoch.
     size
         Bytes sent or written.
+
+    Raises
+    ------
+    TypeError
+        When `where` is no text (a path, for example), or a number no integer.
+    ValueError
+        When a number is negative.
     """
 
-    where: str
-    when_ns: int
-    size: int
+    where: str = attrs.field(validator=_is_text)
+    when_ns: int = attrs.field(converter=_python_int, validator=_is_count)
+    size: int = attrs.field(converter=_python_int, validator=_is_count)

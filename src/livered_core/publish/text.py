@@ -1,4 +1,4 @@
-"""Curves as columns of text, and text from the stream made safe for one line or one name.
+"""Curves as columns of text, and text from the stream made safe for a name.
 
 Layout of a file: a header of lines that begin with ``#``, each ``# key: value``; then one line per bin or point,
 columns separated by a blank, in the order that the header's last line names. Numbers are the shortest decimals
@@ -12,29 +12,12 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
 from livered_core.model import Curve, Result, RunInfo, Update, format_utc
+from livered_core.model.text import one_line
+
+__all__ = ["LONGEST_NAME", "column_text", "header_lines", "one_line", "slug", "unique_slugs"]
 
 LONGEST_NAME = 80
 """Most characters of a name made by `slug`."""
-
-_UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Unicode categories that can break a line, hide text or cannot be encoded."""
-
-
-def one_line(text: str) -> str:
-    """Put text on one line: control, formatting and unencodable characters become blanks, blanks are merged.
-
-    Parameters
-    ----------
-    text
-        Text from anywhere.
-
-    Returns
-    -------
-    str
-        Printable, without line breaks, encodable as UTF-8; may be empty.
-    """
-    visible = (" " if unicodedata.category(character) in _UNPRINTABLE else character for character in text)
-    return " ".join("".join(visible).split())
 
 
 def slug(text: str, *, otherwise: str = "unnamed") -> str:

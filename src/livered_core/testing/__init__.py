@@ -1,1 +1,0 @@
-"""The test kit for plugin authors; nothing at run time imports it."""

@@ -1,0 +1,70 @@
+"""``livered simulate`` by itself, and livered reducing what it plays."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from livered_support import WAIT, livered, private_environment, started
+
+PLAY = (
+    "simulate",
+    "--instrument",
+    "NOM",
+    "--port",
+    "0",
+    "--rate",
+    "100000",
+    "--run-length",
+    "2",
+    "--runs",
+    "0",
+    "--gap",
+    "1",
+)
+
+
+def test_it_plays_to_anybody_who_connects_and_stops_when_asked(tmp_path):
+    with started(tmp_path, *PLAY) as process:
+        line = process.stdout.readline()
+        address = re.search(r"at (127\.0\.0\.1:\d+)", line).group(1)
+        for number in (1, 2):
+            folder = tmp_path / f"client {number}"
+            folder.mkdir()
+            environment = private_environment(folder, LIVERED_OUTPUT_DIR=str(folder / "out"))
+            arguments = (
+                "run",
+                "--instrument",
+                "NOM",
+                "--address",
+                address,
+                "--stop-after-run",
+                "--update-every",
+                "0.5",
+            )
+            result = livered(folder, *arguments, environment=environment)
+            assert result.returncode == 0, result
+            run = re.search(r"Run (\d+): .* in 120 pulses, complete; final\.", result.stdout).group(1)
+            assert (folder / "out" / f"NOM_{run}.h5").exists()
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(WAIT) == 0
+    assert "Traceback" not in line + rest
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path):
+    with started(tmp_path, *PLAY) as process:
+        port = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline()).group(1)
+        result = livered(tmp_path, "simulate", "--instrument", "NOM", "--port", port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT) == 0
+    assert result.returncode == 2
+    (sentence,) = result.stderr.strip().splitlines()
+    assert f"127.0.0.1:{port}" in sentence
+
+
+def test_a_sample_that_is_not_there_is_said_with_those_that_are(tmp_path):
+    result = livered(tmp_path, *PLAY, "--sample", "kryptonite")
+    assert result.returncode == 2
+    assert "diamond" in result.stderr
+    assert "Traceback" not in result.stderr
