@@ -118,6 +118,8 @@ class NativeSource:
                 self._step(consumer)
             if failure:
                 raise failure[0]
+            if self._in_run:
+                self._drain(consumer)
             self._stop_run(consumer, RunEndReason.SESSION_STOPPED)
         finally:
             reading.set()
@@ -166,6 +168,8 @@ class NativeSource:
             self._stop_run(consumer, item.reason)
 
     def _close_chunk(self, consumer: ChunkConsumer) -> None:
+        # What came while the previous chunk was being reduced belongs to this one.
+        self._drain(consumer)
         closed = self._clock.monotonic()
         if self._builder.n_pulses:
             consumer.take_chunk(self._builder.close())
@@ -173,6 +177,13 @@ class NativeSource:
             self._builder.settle_logs()
         consumer.update_due()
         self._pacer.begin(closed, self._clock.monotonic() - closed)
+
+    def _drain(self, consumer: ChunkConsumer) -> None:
+        """Take what waits in the queue now, and no more than that."""
+        for _ in range(self._queue.n_items):
+            item = self._queue.get(0.0)
+            if item is not None:
+                self._take(item, consumer)
 
     def _stop_run(self, consumer: ChunkConsumer, reason: RunEndReason) -> None:
         if not self._in_run:

@@ -35,6 +35,11 @@ class PulseQueue:
         return self._n_events
 
     @property
+    def n_items(self) -> int:
+        """Items that wait."""
+        return len(self._items)
+
+    @property
     def is_full(self) -> bool:
         """Whether the next item has to wait."""
         return self._n_events + _ITEM_WEIGHT * len(self._items) >= self._max_weight
