@@ -34,6 +34,7 @@ class Consumer:
         self.chunks: list[Any] = []
         self.missing: list[str] = []
         self.on_chunk: Callable[[Any], None] = lambda chunk: None
+        self.on_end: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
 
     def _say(self, text: str) -> None:
@@ -64,6 +65,7 @@ class Consumer:
         pass
 
     def run_ended(self, reason):
+        self.on_end()
         self._say(reason.value)
 
     @property
@@ -407,6 +409,23 @@ def test_a_chunk_never_mixes_runs():
         it.consumer.wait_until(lambda: it.consumer.story.count("ended") == 2)
     assert it.consumer.story == ["began 5 diamond", "chunk 1", "ended", "began 6 second", "chunk 1", "ended"]
     assert it.consumer.pulse_times == [*ALL_TIMES, pulse_time(90)]
+
+
+def test_a_session_that_ends_with_the_run_does_not_touch_the_next_one():
+    gate = threading.Event()
+
+    def two_runs(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES, end_run(5), new_run(6), banked(90), end_run(6))
+        client.hold()
+
+    with scripted_server(two_runs) as server, running(server.address, max_chunk_events=20) as it:
+        it.consumer.on_chunk = lambda chunk: gate.wait(WAIT)
+        it.consumer.on_end = it.stop.set
+        until(lambda: it.source.status().counts["reduced_pulses"] == N + 1)
+        gate.set()
+        it.thread.join(WAIT)
+    assert it.consumer.story[-1] == "ended"
+    assert it.consumer.story.count("ended") == 1
 
 
 def test_a_full_queue_stops_the_reader_and_loses_nothing():

@@ -179,11 +179,14 @@ class NativeSource:
         self._pacer.begin(closed, self._clock.monotonic() - closed)
 
     def _drain(self, consumer: ChunkConsumer) -> None:
-        """Take what waits in the queue now, and no more than that."""
+        """Take what waits in the queue now, up to the end of the run and no more than that."""
         for _ in range(self._queue.n_items):
             item = self._queue.get(0.0)
             if item is not None:
                 self._take(item, consumer)
+            if isinstance(item, RunStopped):
+                # The session may end with the run.
+                return
 
     def _stop_run(self, consumer: ChunkConsumer, reason: RunEndReason) -> None:
         if not self._in_run:
