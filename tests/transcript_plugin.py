@@ -14,12 +14,17 @@ WAIT = 20.0
 LINES: list[str] = []
 CHANGED = threading.Condition()
 
-_THREADS = {"MainThread": "main", "livered-reduction": "reduction", "livered-publish": "publish"}
+_THREADS = {"MainThread": "main", "livered-reduction": "reduction"}
+
+
+def _label(thread: str) -> str:
+    """Name what a thread is for; each sink has its own, and all of them publish."""
+    return "publish" if thread.startswith("livered-publish") else _THREADS.get(thread, thread)
 
 
 def say(text: str) -> None:
     name = threading.current_thread().name
-    line = f"{_THREADS.get(name, name):9} {text}"
+    line = f"{_label(name):9} {text}"
     with CHANGED:
         LINES.append(line)
         CHANGED.notify_all()

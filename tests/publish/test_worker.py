@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +16,62 @@ from livered_core.clocks import SystemClock
 from livered_core.errors import SinkRejected
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.publish.latest import Latest, Published
-from livered_core.publish.worker import PublishWorker
+from livered_core.publish.worker import VISIBLE_WITHIN_S, PublishWorker
+from waiting import until
 
 WAIT = 10.0
+IDLE = 3600.0
+SHOWER = "livered-publish"
+
+
+class ManualClock:
+    """Time that moves when the test says so; knows which thread waits for how long."""
+
+    def __init__(self):
+        self.n_waits = Counter()
+        self._now = 100.0
+        self._waits: dict[str, tuple[threading.Event, float]] = {}
+        self._changed = threading.Condition()
+
+    def now_ns(self):
+        return 0
+
+    def monotonic(self):
+        return self._now
+
+    def wait(self, event, timeout):
+        name = threading.current_thread().name
+        with self._changed:
+            self.n_waits[name] += 1
+            self._waits[name] = (event, self._now + timeout)
+            self._changed.notify_all()
+        event.wait()
+        with self._changed:
+            del self._waits[name]
+        return True
+
+    def advance(self, seconds):
+        with self._changed:
+            self._now += seconds
+            for event, until_s in self._waits.values():
+                if until_s <= self._now:
+                    event.set()
+
+    def expect_pause(self, thread, seconds):
+        def pauses():
+            return thread in self._waits and self._waits[thread][1] - self._now == pytest.approx(seconds)
+
+        with self._changed:
+            assert self._changed.wait_for(pauses, WAIT), (seconds, self._now, self._waits)
+
+
+class NoJitter(random.Random):
+    def random(self):
+        return 1.0
+
+
+class Fatal(BaseException):
+    """What a thread cannot survive."""
 
 
 class Sink:
@@ -24,6 +80,7 @@ class Sink:
     def __init__(self):
         self.taken: list[str] = []
         self.tried: list[str] = []
+        self.threads: set[str] = set()
         self.errors: list[BaseException] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -37,6 +94,7 @@ class Sink:
         assert self.gate.wait(WAIT)
         with self.changed:
             self.tried.append(name)
+            self.threads.add(threading.current_thread().name)
             self.changed.notify_all()
             if self.errors:
                 raise self.errors.pop(0)
@@ -50,10 +108,10 @@ class Sink:
 
 @contextmanager
 def running(
-    *sinks: Sink, make_visible=lambda item: None, backoff=Backoff(0.01, 0.02)
+    *sinks: Sink, make_visible=lambda item: None, backoff=Backoff(0.01, 0.02), clock=None
 ) -> Iterator[PublishWorker]:
     hooks = Dispatcher([plugin(f"sink{n}", sink) for n, sink in enumerate(sinks)], {}, SystemClock())
-    worker = PublishWorker(hooks, make_visible, SystemClock(), backoff)
+    worker = PublishWorker(hooks, make_visible, clock or SystemClock(), backoff, NoJitter())
     worker.start()
     try:
         yield worker
@@ -67,14 +125,112 @@ def item(version: int, run: int = 1, sequence: int = 1, final: bool = False) -> 
     return Published(version, result(run), run_info(run), update(sequence, final))
 
 
-def test_a_result_reaches_every_sink_after_it_is_visible():
+@contextmanager
+def closing(worker: PublishWorker, timeout: float) -> Iterator[list[str]]:
+    """Close on another thread; the sentences are there after the block."""
+    sentences: list[str] = []
+    thread = threading.Thread(target=lambda: sentences.extend(worker.close(timeout)), name="closer")
+    thread.start()
+    yield sentences
+    thread.join(WAIT)
+    assert not thread.is_alive()
+
+
+def ended(thread: str) -> bool:
+    return all(other.name != thread for other in threading.enumerate())
+
+
+def test_a_result_reaches_every_sink_after_it_is_visible_each_on_its_own_thread():
     seen = []
     one, two = Sink(), Sink()
-    with running(one, two, make_visible=lambda i: seen.append((i.version, list(one.taken)))) as worker:
+
+    def show(shown):
+        seen.append((shown.version, [*one.tried, *two.tried], threading.current_thread().name))
+
+    with running(one, two, make_visible=show) as worker:
         worker.offer(item(1))
+        one.wait_until(lambda: one.taken)
         two.wait_until(lambda: two.taken)
-    assert seen == [(1, [])]
+    assert seen == [(1, [], SHOWER)]
     assert one.taken == two.taken == ["1.1"]
+    assert (one.threads, two.threads) == ({"livered-publish-sink0"}, {"livered-publish-sink1"})
+
+
+def test_a_sink_that_hangs_delays_nobody_else():
+    shown = []
+    hanging, good = Sink(), Sink()
+    hanging.gate.clear()
+    with running(hanging, good, make_visible=lambda i: shown.append(i.version)) as worker:
+        worker.offer(item(1, sequence=1))
+        assert hanging.entered.wait(WAIT)
+        good.wait_until(lambda: good.taken == ["1.1"])
+        worker.offer(item(2, sequence=2))
+        good.wait_until(lambda: good.taken == ["1.1", "1.2"])
+        worker.offer(item(3, final=True))
+        good.wait_until(lambda: good.taken == ["1.1", "1.2", "1F"])
+        assert hanging.tried == []
+        assert shown == [1, 2, 3]
+
+
+def test_a_sink_waits_for_a_slow_run_directory_but_not_for_one_that_hangs():
+    clock, sink, shown = ManualClock(), Sink(), threading.Event()
+    with running(sink, make_visible=lambda _: shown.wait(WAIT), clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S)
+        clock.advance(VISIBLE_WITHIN_S / 2)
+        worker.offer(item(2, sequence=2))
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S / 2)
+        assert sink.tried == []
+        clock.advance(VISIBLE_WITHIN_S / 2)
+        sink.wait_until(lambda: sink.taken == ["1.2"])
+        worker.offer(item(3, sequence=3))
+        sink.wait_until(lambda: sink.taken == ["1.2", "1.3"])
+        shown.set()
+        clock.expect_pause(SHOWER, IDLE)
+        shown.clear()
+        worker.offer(item(4, sequence=4))
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S)
+        shown.set()
+        sink.wait_until(lambda: sink.taken[-1] == "1.4")
+
+
+def test_the_wait_for_a_slow_run_directory_counts_anew_from_its_last_success():
+    clock, sink, may_show = ManualClock(), Sink(), threading.Semaphore(0)
+    with running(sink, make_visible=lambda _: may_show.acquire(timeout=WAIT), clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S)
+        until(lambda: worker._unseen is None)
+        worker.offer(item(2, sequence=2))
+        clock.advance(VISIBLE_WITHIN_S - 1.0)
+        may_show.release()
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S)
+        assert sink.tried == []
+        may_show.release()
+        sink.wait_until(lambda: sink.taken == ["1.2"])
+
+
+def test_closing_waits_half_its_time_for_a_run_directory_that_hangs():
+    clock, sink, shown = ManualClock(), Sink(), threading.Event()
+    with running(sink, make_visible=lambda _: shown.wait(WAIT), clock=clock) as worker:
+        worker.offer(item(1, final=True))
+        clock.expect_pause("livered-publish-sink0", VISIBLE_WITHIN_S)
+        with closing(worker, 4.0) as sentences:
+            clock.expect_pause("livered-publish-sink0", 2.0)
+            clock.advance(2.0)
+            sink.wait_until(lambda: sink.taken == ["1F"])
+            shown.set()
+    assert sentences == []
+
+
+def test_threads_with_nothing_to_do_wait():
+    clock, sink = ManualClock(), Sink()
+    with running(sink, clock=clock) as worker:
+        for version in (1, 2, 3):
+            worker.offer(item(version, run=version, final=True))
+            sink.wait_until(lambda: len(sink.taken) == version)  # noqa: B023  (used within the turn)
+            clock.expect_pause("livered-publish-sink0", IDLE)
+            clock.expect_pause(SHOWER, IDLE)
+        assert max(clock.n_waits.values()) <= 10
 
 
 def test_a_slow_sink_gets_only_the_newest_and_offering_never_waits():
@@ -133,7 +289,7 @@ def test_a_sink_that_fails_does_not_keep_the_others_waiting():
     with running(bad, good, backoff=Backoff(3600.0, 3600.0)) as worker:
         for version in (1, 2, 3):
             worker.offer(item(version, run=version, final=True))
-        good.wait_until(lambda: len(good.taken) == 3)
+        until(lambda: worker.status()[1].delivered == 3 and worker.status()[0].last_error)
         bad_status, good_status = worker.status()
         assert (bad_status.unsent_finals, good_status.unsent_finals) == (3, 0)
         assert bad_status.last_error == "OSError: down"
@@ -174,25 +330,173 @@ def test_closing_delivers_what_waits():
     assert sink.taken == ["1F", "2F"]
 
 
-def test_a_sink_that_hangs_is_left_behind():
+def test_back_off_begins_anew_after_a_success():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [OSError("down"), OSError("down")]
+    with running(sink, backoff=Backoff(1.0, 60.0), clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        clock.expect_pause("livered-publish-sink0", 1.0)
+        clock.advance(1.0)
+        clock.expect_pause("livered-publish-sink0", 2.0)
+        clock.advance(2.0)
+        sink.wait_until(lambda: sink.taken)
+        clock.expect_pause("livered-publish-sink0", IDLE)
+        assert worker.status()[0].last_error == ""
+        sink.errors = [OSError("down")]
+        worker.offer(item(2, sequence=2))
+        clock.expect_pause("livered-publish-sink0", 1.0)
+
+
+def test_a_refusal_does_not_make_a_later_result_wait():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [OSError("down"), SinkRejected("too large"), OSError("down")]
+    with running(sink, backoff=Backoff(1.0, 60.0), clock=clock) as worker:
+        worker.offer(item(1, final=True))
+        clock.expect_pause("livered-publish-sink0", 1.0)
+        worker.offer(item(2, run=2, final=True))
+        clock.advance(1.0)
+        clock.expect_pause("livered-publish-sink0", 1.0)
+        assert sink.tried == ["1F", "1F", "2F"]
+        assert worker.status()[0].refused == 1
+
+
+def test_what_fails_while_closing_begins_is_tried_once_more_at_once():
     sink = Sink()
-    with running(sink) as worker:
-        sink.gate.clear()
+    sink.errors = [OSError("down")]
+    sink.gate.clear()
+    with running(sink, backoff=Backoff(3600.0, 3600.0)) as worker:
         worker.offer(item(1, final=True))
         assert sink.entered.wait(WAIT)
+        with closing(worker, WAIT) as sentences:
+            until(lambda: ended(SHOWER))
+            sink.gate.set()
+    assert sink.tried == ["1F", "1F"]
+    assert (sink.taken, sentences) == (["1F"], [])
+
+
+def test_sinks_that_hang_share_the_time_for_closing_and_get_nothing_more():
+    sinks = [Sink() for _ in range(5)]
+    with running(*sinks) as worker:
+        for sink in sinks:
+            sink.gate.clear()
+        worker.offer(item(1, run=1, final=True))
+        assert all(sink.entered.wait(WAIT) for sink in sinks)
+        worker.offer(item(2, run=2, final=True))
+        started = time.monotonic()
+        sentences = worker.close(0.4)
+        assert time.monotonic() - started < 1.5
+        assert sentences == [
+            f"Sink sink{n} did not take the final result of run 1, 2: it did not answer in time."
+            for n in range(5)
+        ]
+        for n, sink in enumerate(sinks):
+            sink.gate.set()
+            until(lambda: ended(f"livered-publish-sink{n}"))  # noqa: B023  (used within the turn)
+            assert sink.taken == ["1F"]
+
+
+def test_a_sink_that_fails_and_then_hangs_is_said_to_hang():
+    sink = Sink()
+    sink.errors = [OSError("down")]
+    with running(sink, backoff=Backoff(3600.0, 3600.0)) as worker:
+        worker.offer(item(1, final=True))
+        until(lambda: worker.status()[0].last_error)
+        sink.gate.clear()
         (sentence,) = worker.close(0.05)
-        assert "it did not answer in time" in sentence
+    assert sentence.endswith(": it did not answer in time.")
 
 
-def test_a_run_directory_that_cannot_be_written_does_not_keep_sinks_from_working(caplog):
-    def full(item):
-        raise OSError(28, "No space left on device")
+def test_waiting_finals_are_told_of_each_time_they_have_doubled(caplog):
+    sink = Sink()
+    sink.gate.clear()
+    with running(sink) as worker, caplog.at_level("WARNING", "livered"):
+        for version in range(1, 46):
+            worker.offer(item(version, run=version, final=True))
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{n} final results wait in memory for the sink sink0: see why it does not take them."
+            for n in (10, 20, 40)
+        ]
+        sink.gate.set()
+        until(lambda: worker.status()[0].unsent_finals == 0)
+        sink.gate.clear()
+        for version in range(46, 56):
+            worker.offer(item(version, run=version, final=True))
+        assert len(caplog.records) == 4
+    assert len(sink.taken) == 55
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "The run directory cannot be written: OSError: [Errno 28] No space left on device. "
+            "The reduction goes on; make room or mend its permissions.",
+        ),
+        (
+            TypeError("not\na number"),
+            "The run directory cannot be written: TypeError: not a number. The reduction goes on; report it.",
+        ),
+    ],
+)
+def test_a_result_that_cannot_be_shown_is_logged_and_counted_and_keeps_nothing_from_working(
+    caplog, error, sentence
+):
+    shown = []
+
+    def show(item):
+        if item.version == 1:
+            raise error
+        shown.append(item.version)
 
     sink = Sink()
-    with running(sink, make_visible=full) as worker, caplog.at_level("ERROR", "livered"):
+    with running(sink, make_visible=show) as worker, caplog.at_level("ERROR", "livered"):
+        worker.offer(item(1, sequence=1))
+        sink.wait_until(lambda: sink.taken == ["1.1"])
+        worker.offer(item(2, sequence=2))
+        sink.wait_until(lambda: sink.taken == ["1.1", "1.2"])
+        assert (worker.not_shown, worker.failure) == (1, None)
+    (record,) = caplog.records
+    first, _, rest = record.getMessage().partition("\n")
+    assert first == sentence
+    assert rest.startswith("Traceback (most recent call last)")
+    assert shown == [2]
+
+
+def test_a_publish_thread_that_ends_is_remembered(caplog):
+    def show(item):
+        raise Fatal("gone")
+
+    with running(make_visible=show) as worker, caplog.at_level("ERROR", "livered"):
+        assert worker.failure is None
         worker.offer(item(1))
-        sink.wait_until(lambda: sink.taken)
-    assert "run directory cannot be written" in caplog.text
+        until(lambda: worker.failure is not None and ended(SHOWER))
+        assert isinstance(worker.failure, Fatal)
+        assert worker.close(WAIT) == []
+    first = caplog.text.splitlines()[0]
+    assert (
+        "The publish thread that writes the run directory ended, and livered cannot go on without it" in first
+    )
+    assert "Fatal: gone" in first
+
+
+def test_a_sinks_thread_that_ends_is_remembered_and_its_finals_are_told_of():
+    bad, good = Sink(), Sink()
+    bad.errors = [Fatal("gone")]
+    with running(bad, good) as worker:
+        worker.offer(item(1, run=7, final=True))
+        good.wait_until(lambda: good.taken == ["7F"])
+        until(lambda: ended("livered-publish-sink0"))
+        assert isinstance(worker.failure, Fatal)
+        (sentence,) = worker.close(WAIT)
+        assert sentence.startswith("Sink sink0 did not take the final result of run 7: ")
+        assert sentence.endswith("Fatal: gone")
+
+
+def test_closing_before_the_start_returns_at_once():
+    hooks = Dispatcher([plugin("sink", Sink())], {}, SystemClock())
+    worker = PublishWorker(hooks, lambda item: None, SystemClock(), Backoff(1.0, 1.0))
+    assert worker.close(WAIT) == []
 
 
 @pytest.mark.parametrize(("failures", "full"), [(1, 1.0), (2, 2.0), (4, 8.0), (7, 60.0), (5000, 60.0)])
