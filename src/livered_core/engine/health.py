@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from livered_core.model import Result, RunInfo, Update
-from livered_core.publish.worker import SinkStatus
+from livered_core.publish.sinks import SinkStatus
 from livered_core.sources.base import Connection, SourceStatus
 
 

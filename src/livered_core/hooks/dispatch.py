@@ -77,7 +77,7 @@ class Dispatcher:
     """The one front through which hooks are called; it belongs to a session.
 
     Transforms and lifecycle hooks are called on the reduction thread (`session_started` and `session_ended` on
-    the main thread), sinks on the publish thread; `statistics` may be read from any thread.
+    the main thread), each sink on a publish thread; `statistics` may be read from any thread.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class Dispatcher:
         )
         return result
 
-    # Outward: one sink at a time, on the publish thread.
+    # Outward: each sink on its own publish thread.
 
     def post_publish(self, sink: str, result: Result, run: RunInfo, update: Update) -> Receipt | None:
         """Offer a result to one sink.

@@ -16,7 +16,7 @@ TRANSFORMS = ("process_chunk", "accumulate", "post_process")
 LIFECYCLE = ("session_started", "run_started", "run_ended", "session_ended", "on_error")
 """Hooks that every plugin gets."""
 OUTWARD = ("post_publish",)
-"""Hooks of sinks, called on the publish thread."""
+"""Hooks of sinks, each called on a thread of its own."""
 
 
 class LiveredHooks:
@@ -95,7 +95,7 @@ class LiveredHooks:
         """Hear of a failure of any plugin.
 
         When: after each contained failure; `run` is None outside a run.
-        Thread: the one on which the failure happened.
+        Thread: the one on which the failure happened; several at the same time when several plugins fail.
         Returns: nothing.
         On failure: logged, and not reported again.
 
@@ -169,7 +169,8 @@ class LiveredHooks:
 
         When: after the engine has made the result visible. Only the newest result is offered to a sink that is
         slower than the updates; a final result (``update.final``) is never left out.
-        Thread: publish; sinks are called one after the other and may block without slowing the reduction.
+        Thread: publish, one for each sink: it may block without slowing the reduction or another sink, and may be
+        called while transforms are.
         Returns: a `Receipt`, or None when there was nothing to do.
         On failure: reported to `on_error` and tried again with back-off: the same result if it is final, else
         the newest.

@@ -15,93 +15,21 @@ import logging
 import random
 import threading
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
-
-import attrs
 
 from livered_core.backoff import Backoff
 from livered_core.clocks import Clock
 from livered_core.errors import HookError, SinkRejected
 from livered_core.hooks.dispatch import Dispatcher
-from livered_core.model import Receipt
 from livered_core.publish.latest import Published
+from livered_core.publish.sinks import SinkQueue, SinkStatus
 
 _log = logging.getLogger(__name__)
 
 VISIBLE_WITHIN_S: Final = 5.0
 """Seconds that sinks wait for the run directory; when closing, at most half the time there is."""
-FINALS_TO_WARN_OF: Final = 10
-"""Waiting final results of one sink that are worth a line in the log; then twice as many, and so on."""
 _IDLE_S: Final = 3600.0
-
-
-@attrs.frozen
-class SinkStatus:
-    """How a sink is doing.
-
-    Attributes
-    ----------
-    name
-        The plugin.
-    delivered
-        Results that it took.
-    refused
-        Results given up because the other side refused them.
-    unsent_finals
-        Final results that still wait.
-    last_receipt
-        Its newest receipt; None before the first.
-    last_error
-        Why its newest attempt failed; empty when it did not.
-    """
-
-    name: str
-    delivered: int
-    refused: int
-    unsent_finals: int
-    last_receipt: Receipt | None
-    last_error: str
-
-
-@attrs.define(eq=False)
-class _Sink:
-    name: str
-    wake: threading.Event = attrs.field(factory=threading.Event)
-    newest: Published | None = None
-    finals: deque[Published] = attrs.field(factory=deque)
-    warn_at: int = FINALS_TO_WARN_OF
-    delivered: int = 0
-    refused: int = 0
-    failures: int = 0
-    retry_at: float = 0.0
-    last_receipt: Receipt | None = None
-    last_error: str = ""
-
-    @property
-    def next_item(self) -> Published | None:
-        return self.finals[0] if self.finals else self.newest
-
-    def put(self, item: Published) -> bool:
-        """Queue an item; true when so many final results wait that somebody should know."""
-        if not item.update.final:
-            self.newest = item
-            return False
-        self.finals.append(item)
-        if len(self.finals) < self.warn_at:
-            return False
-        self.warn_at *= 2
-        return True
-
-    def forget(self, item: Published) -> None:
-        """Take an item off the queue; a result that is older than it is of no use any more."""
-        if self.finals and self.finals[0] is item:
-            self.finals.popleft()
-        if not self.finals:
-            self.warn_at = FINALS_TO_WARN_OF
-        if self.newest is not None and self.newest.version <= item.version:
-            self.newest = None
 
 
 class PublishWorker:
@@ -146,7 +74,7 @@ class PublishWorker:
         self._deadline = float("inf")
         self._visible_by = float("inf")
         self._failure: BaseException | None = None
-        self._sinks = tuple(_Sink(name) for name in hooks.sinks)
+        self._sinks = tuple(SinkQueue(name) for name in hooks.sinks)
         self._shower = threading.Thread(target=self._run, args=(None,), name="livered-publish", daemon=True)
         self._servers = tuple(
             threading.Thread(target=self._run, args=(sink,), name=f"livered-publish-{sink.name}", daemon=True)
@@ -241,7 +169,7 @@ class PublishWorker:
         for sink in self._sinks:
             sink.wake.set()
 
-    def _run(self, sink: _Sink | None) -> None:
+    def _run(self, sink: SinkQueue | None) -> None:
         """Be a thread, and never end in silence."""
         try:
             if sink is None:
@@ -290,7 +218,7 @@ class PublishWorker:
                 self._hidden_since = self._clock.monotonic()
             self._wake_sinks()
 
-    def _serve(self, sink: _Sink) -> None:
+    def _serve(self, sink: SinkQueue) -> None:
         while True:
             sink.wake.clear()
             with self._lock:
@@ -305,7 +233,7 @@ class PublishWorker:
             else:
                 self._attend(sink, item, last_chance=last_chance)
 
-    def _due(self, sink: _Sink, item: Published | None) -> float:
+    def _due(self, sink: SinkQueue, item: Published | None) -> float:
         """When a sink may be offered its next item."""
         if item is None:
             return float("inf")
@@ -313,7 +241,7 @@ class PublishWorker:
             return sink.retry_at
         return max(sink.retry_at, min(self._hidden_since + VISIBLE_WITHIN_S, self._visible_by))
 
-    def _attend(self, sink: _Sink, item: Published, *, last_chance: bool) -> None:
+    def _attend(self, sink: SinkQueue, item: Published, *, last_chance: bool) -> None:
         """Offer a sink what it should get next."""
         try:
             receipt = self._hooks.post_publish(sink.name, item.result, item.run, item.update)
@@ -337,7 +265,7 @@ class PublishWorker:
                 receipt.where,
             )
 
-    def _failed(self, sink: _Sink, item: Published, error: HookError, *, last_chance: bool) -> None:
+    def _failed(self, sink: SinkQueue, item: Published, error: HookError, *, last_chance: bool) -> None:
         with self._lock:
             sink.last_error = error.failure.error
             if isinstance(error.__cause__, SinkRejected):
