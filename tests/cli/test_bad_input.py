@@ -141,6 +141,14 @@ def test_check_tells_that_nobody_answers(tmp_path):
     )
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_host_that_no_resolver_takes(tmp_path, command):
+    environment = private_environment(tmp_path, LIVERED_ADDRESS="foo..bar:9")
+    wrong(
+        livered(tmp_path, command, "--instrument", "NOM", environment=environment), r"address \(environment\)"
+    )
+
+
 def test_two_owners_of_a_transform(install, tmp_path):
     source = """
         from livered_core import hookimpl
@@ -221,6 +229,6 @@ def test_a_second_session_of_the_same_instrument(tmp_path):
         with started(tmp_path, "run", "--instrument", "NOM", "--address", address) as process:
             listening.accept()[0].close()
             result = livered(tmp_path, "run", "--instrument", "NOM", "--address", address)
-            wrong(result, f"livered runs already for this instrument .process {process.pid} on", code=1)
+            wrong(result, f"livered runs already for this instrument .process {process.pid} on")
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0

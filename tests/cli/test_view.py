@@ -8,13 +8,15 @@ from rich.console import Console
 
 from hooks_support import update
 from livered_core import Curve, Receipt, Result, RunInfo
-from livered_core.cli.view import EventRate, status_line, render
+from livered_core.cli.view import EventRate, LineTimes, render, status_line
 from livered_core.engine.health import Health, Phase, health_as_dict, phase_of
-from livered_core.publish.worker import SinkStatus
+from livered_core.publish.sinks import SinkStatus
 from livered_core.sources.base import Connection, SourceStatus
 
 RUN = RunInfo(number=4711, instrument="TST", title="Diamond [bold]powder[/bold]")
-SOURCE = SourceStatus("adara://here:1", Connection.CONNECTED, "", RUN, False, 90 * 10**9, 0.1, 0, 1, {"events": 5})
+SOURCE = SourceStatus(
+    "adara://here:1", Connection.CONNECTED, "", RUN, False, 90 * 10**9, 0.1, 0, 1, {"events": 5}
+)
 PEAKS = {"counts": 1234567, "strongest_peak_angstrom": 1.2611, "expected_peak_angstrom": 1.2612}
 RESULT = Result(
     4711,
@@ -76,6 +78,13 @@ def test_everything_that_one_wants_to_know_is_on_the_screen():
     ]
 
 
+def test_numbers_are_whole_in_a_narrow_terminal():
+    console = Console(file=io.StringIO(), width=60)
+    console.print(render(HEALTH, 1.0))
+    bank = next(line for line in console.file.getvalue().splitlines() if "bank 5" in line)
+    assert bank.split() == ["bank", "5", "1,234,567", "1.2611", "1.2612"]
+
+
 def test_what_is_missing_and_what_is_wrong_is_on_the_screen():
     problem = attrs.evolve(SOURCE, connection=Connection.WAITING, problem="Cannot connect to here:1.")
     sink = SinkStatus("monitor", 0, 0, 1, None, "no route")
@@ -97,6 +106,45 @@ def test_before_the_first_run_nothing_is_claimed():
     assert "no data yet" in text
     assert "yes" not in text
     assert status_line(health, 0.0) == "between runs; adara://here:1"
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_can_be_drawn(phase):
+    assert phase.value in screen(attrs.evolve(HEALTH, phase=phase))
+
+
+def test_a_change_of_state_makes_a_line_at_once_and_the_same_state_every_five_seconds():
+    def due(now_s, phase, run=None):
+        return times.due(now_s, attrs.evolve(HEALTH, phase=phase, run=run))
+
+    times = LineTimes()
+    assert due(0.0, Phase.CONNECTING)
+    assert not due(0.25, Phase.CONNECTING)
+    assert not due(0.5, Phase.DISCONNECTED)
+    assert due(5.0, Phase.CONNECTING)
+    assert due(5.25, Phase.BETWEEN_RUNS)
+    assert not due(10.0, Phase.BETWEEN_RUNS)
+    assert due(10.25, Phase.BETWEEN_RUNS)
+    assert due(10.5, Phase.LIVE, RUN)
+    assert not due(10.75, Phase.LIVE, RUN)
+    assert due(11.0, Phase.LIVE, attrs.evolve(RUN, number=4712))
+    assert not due(30.0, Phase.STOPPED)
+
+
+def test_texts_of_the_stream_and_of_plugins_move_nothing():
+    nasty = "a\x1b[31mb\x9b32mc\u202ed\u2028e\nf"
+    curve = Curve(nasty, [0.0], [1.0], [1.0], "Angstrom", "counts", metadata={"note": nasty})
+    health = attrs.evolve(
+        HEALTH,
+        run=attrs.evolve(RUN, title=nasty),
+        source=attrs.evolve(SOURCE, where=nasty, problem=nasty),
+        missing=(nasty,),
+        result=Result(4711, "t", (curve,)),
+        sinks=(SinkStatus(nasty, 0, 0, 1, None, nasty),),
+    )
+    text = screen(health)
+    assert text.count("a [31mb 32mc d e f") >= 5
+    assert not set(text) & set("\x1b\x9b\u202e\u2028")
 
 
 def test_status_line():

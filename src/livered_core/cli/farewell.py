@@ -10,15 +10,16 @@ from rich.text import Text
 from livered_core.cli.screen import text
 from livered_core.cli.view import curves_table
 from livered_core.engine.health import Health
-from livered_core.errors import EXIT_OK
+from livered_core.errors import EXIT_OK, LiveredError
 from livered_core.model import Result, Update
 from livered_core.model.text import one_line
 
 
 def failure_sentence(failure: BaseException) -> str:
     """Say in one sentence what ended a session."""
-    first_line = (str(failure) or type(failure).__name__).split("\n", 1)[0]
-    return one_line(first_line)
+    if isinstance(failure, LiveredError):
+        return one_line(str(failure))
+    return one_line(f"{type(failure).__name__}: {failure}")
 
 
 def farewell(
@@ -84,7 +85,7 @@ def _what_was_not_made(health: Health, last_run: Health | None) -> list[Text]:
 def _no_run(health: Health) -> str:
     if not health.source.counts.get("events", 0):
         return f"no events came from {health.source.where}"
-    return "no run was seen"
+    return "nothing of a run was reduced; the log may say why"
 
 
 def _nothing_made(last_run: Health) -> str:

@@ -1,12 +1,13 @@
-"""Where log lines go: a rotating private file, and the screen.
+r"""Where log lines go: a rotating private file, and the screen.
 
 The file gets everything, tracebacks included; the screen gets the first line of each record. What follows the
-first line feed of a message is a traceback by convention, and stands indented in the file: no text from the
-stream or from a plugin can begin a line of the log.
+first line feed of a message's format (``"%s\n%s"``) is a traceback by convention, and stands indented in the
+file: no text from the stream or from a plugin can begin a line of the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import logging.handlers
@@ -23,17 +24,30 @@ from livered_core.errors import ConfigError
 from livered_core.model.text import one_line, printable
 
 _INDENT: Final = "    "
+_TRACEBACK: Final = "\x00\n"
+"""Marks where a message's format has its first line feed, while its arguments are put in."""
 _PRIVATE: Final = 0o600
 
 
 def message_lines(record: logging.LogRecord) -> list[str]:
-    """Return the lines of a record's message and of its traceback, the first one first; at least one."""
+    """Return a record's message, and then the lines of its traceback.
+
+    Returns
+    -------
+    list of str
+        First what stands before the first line feed of the message's format, with its arguments and the line
+        feeds that these may hold; then one item for each line that follows.
+    """
     try:
-        lines = record.getMessage().split("\n")
+        text = str(record.msg).replace("\n", _TRACEBACK, 1)
+        if record.args:
+            text = text % record.args
     except Exception as error:  # noqa: BLE001  (arguments of any type, from plugins too, write themselves here)
-        lines = [
+        text = (
             f"A message of {record.pathname} line {record.lineno} cannot be written: {type(error).__name__}."
-        ]
+        )
+    first, mark, rest = text.partition(_TRACEBACK)
+    lines = [first, *(rest.split("\n") if mark else ())]
     if record.exc_info:
         lines += logging.Formatter().formatException(record.exc_info).split("\n")
     return lines
@@ -46,7 +60,7 @@ class LogFormatter(logging.Formatter):
         """Write a record."""
         first, *more = message_lines(record)
         head = one_line(f"{self.formatTime(record)} {record.levelname} {record.name}: {first}")
-        return "\n".join([head, *(f"{_INDENT}{printable(line)}".rstrip() for line in more)])
+        return "\n".join([head, *(f"{_INDENT}{printable(line)}".rstrip() for line in more)]).rstrip("\n")
 
 
 class ScreenFormatter(logging.Formatter):
@@ -80,6 +94,11 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         stream: Any = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_open_private)  # noqa: SIM115
         return stream  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        # What is left of a log that could not be written was told of.
+        with contextlib.suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name that logging calls)
         # Each record is tried: after room was made, the log goes on.

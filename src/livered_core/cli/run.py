@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from livered_core.cli import options
-from livered_core.cli.farewell import farewell
+from livered_core.cli.farewell import failure_sentence, farewell
 from livered_core.cli.logs import start_logging
 from livered_core.cli.screen import Screen
 from livered_core.cli.signals import StopSignals
@@ -21,6 +21,7 @@ from livered_core.engine.health import Health
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.errors import EXIT_DIED
+from livered_core.model.text import one_line
 
 _log = logging.getLogger(__name__)
 _ENDED_AT_ONCE: Final = "livered: asked to stop again, ended at once; what was not published is lost."
@@ -75,7 +76,9 @@ def run(**arguments: Any) -> None:
     try:
         packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
         level = logging.WARNING if screen.live else logging.INFO
-        start_logging(loaded.config.log, packages, screen.line, level, lambda line: line in _at_end(session))
+        start_logging(
+            loaded.config.log, packages, screen.line, level, lambda line: one_line(line) in _at_end(session)
+        )
         with screen.takes_prints():
             code = session.run(watch)
         last = farewell(session.health(), watch.last_run, session.unsent, session.failure, code)
@@ -103,7 +106,8 @@ def _stop(session: Session, screen: Screen, name: str) -> None:
 def _at_end(session: Session) -> list[str]:
     """Return the sentences that the farewell says, which the engine logs as well."""
     failure = session.failure
-    return [*session.unsent, *([] if failure is None else [str(failure).split("\n", 1)[0]])]
+    sentences = [one_line(sentence) for sentence in session.unsent]
+    return sentences if failure is None else [*sentences, failure_sentence(failure)]
 
 
 def _end_now(code: int) -> NoReturn:

@@ -24,7 +24,10 @@ _STYLE: Final[Mapping[Phase, str]] = {
     Phase.CATCHING_UP: "yellow",
     Phase.LIVE: "bold green",
     Phase.PAUSED: "yellow",
+    Phase.NO_PULSES: "yellow",
+    Phase.STOPPING: "yellow",
     Phase.STOPPED: "dim",
+    Phase.FAILED: "bold red",
 }
 _RATE_OVER_S: Final = 3.0
 _LINE_EVERY_S: Final = 5.0
@@ -71,7 +74,7 @@ class LineTimes:
         health
             The snapshot that the line would be of.
         """
-        if health.phase is Phase.STOPPED:
+        if health.phase in (Phase.STOPPED, Phase.FAILED):
             return False
         # Each attempt to connect goes through both phases: they are one state here.
         phase = Phase.DISCONNECTED if health.phase in _NOT_CONNECTED else health.phase
@@ -107,9 +110,11 @@ def curves_table(result: Result) -> Table:
     columns = list(dict.fromkeys(key for curve in result.curves for key in curve.metadata))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("curve", no_wrap=True)
-    for column in columns:
-        table.add_column(text(column.replace("_", " ")), justify="right")
     cells = [_cells([curve.metadata.get(column) for curve in result.curves]) for column in columns]
+    for column, values in zip(columns, cells, strict=True):
+        # In a narrow terminal headings may break, numbers may not.
+        widest = max(value.cell_len for value in values)
+        table.add_column(text(column.replace("_", " ")), justify="right", min_width=widest)
     for index, curve in enumerate(result.curves):
         table.add_row(text(curve.label), *(column[index] for column in cells))
     return table

@@ -126,7 +126,7 @@ class Session:
         return self._failure
 
     def stop(self) -> None:
-        """Ask the session to end; returns at once. Safe from any thread and from a signal handler."""
+        """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""
         self._stop.set()
 
     def health(self) -> Health | None:

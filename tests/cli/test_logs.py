@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livered_core.cli.logs import LogFormatter, ScreenFormatter, log_file, start_logging
+from livered_core.config import LogConfig
+from livered_core.errors import ConfigError
+
+HEAD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
+anything = st.text(st.characters(codec=None))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    root = logging.getLogger()
+    before = list(root.handlers), root.level, logging.getLogger("livered_core").level
+    yield
+    for handler in set(root.handlers) - set(before[0]):
+        handler.close()
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    logging.getLogger("livered_core").setLevel(before[2])
+
+
+def record(message, *arguments, exc_info=None):
+    return logging.LogRecord("livered_core.x", logging.ERROR, "x.py", 1, message, arguments, exc_info)
+
+
+def start(file, shown=None, **more):
+    lines = [] if shown is None else shown
+    start_logging(LogConfig(file=file, **more), [], lines.append, logging.INFO)
+    return lines
+
+
+@given(anything, anything, anything)
+def test_no_text_forges_a_line(title, sentence, trace):
+    for item in (record("Run: %s", title), record(title), record("%s\n%s", sentence, trace)):
+        written = LogFormatter().format(item)
+        written.encode()
+        first, *more = written.split("\n")
+        assert HEAD.match(first)
+        assert all(not line or line.startswith("    ") for line in more)
+        assert len(written.splitlines()) == 1 + len(more)
+        assert len(ScreenFormatter().format(item).splitlines()) == 1
+
+
+def test_a_traceback_is_indented_and_not_for_the_screen():
+    try:
+        raise ValueError("x\x1b[31m\n2026-01-01 00:00:00,000 ERROR forged")
+    except ValueError as error:
+        item = record("Wrong: %s", "a\nb", exc_info=(type(error), error, error.__traceback__))
+    lines = LogFormatter().format(item).split("\n")
+    assert lines[0].endswith("ERROR livered_core.x: Wrong: a b")
+    assert lines[1] == "    Traceback (most recent call last):"
+    assert lines[-2:] == ["    ValueError: x [31m", "    2026-01-01 00:00:00,000 ERROR forged"]
+    assert ScreenFormatter().format(item).endswith("Wrong: a b")
+
+
+def test_a_message_that_cannot_be_put_together_is_told_of():
+    class Mute:
+        def __str__(self):
+            raise RuntimeError
+
+    for item in (record("%s", Mute()), record("%d", "x")):
+        assert "x.py line 1 cannot be written" in LogFormatter().format(item)
+
+
+def test_an_existing_log_becomes_private(tmp_path):
+    file = tmp_path / "livered.log"
+    file.write_text("before\n")
+    file.chmod(0o644)
+    start(file)
+    logging.getLogger("livered_core.x").error("after")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().startswith("before\n")
+    assert file.read_text().endswith("after\n")
+    assert log_file() == file
+
+
+def test_every_rotated_log_is_private(tmp_path):
+    start(tmp_path / "livered.log", max_bytes=10_000, backups=2)
+    for _ in range(30):
+        logging.getLogger("livered_core.x").error("x" * 1000)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_ones_own_link_is_followed(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    start(tmp_path / "link")
+    logging.getLogger("livered_core.x").error("here")
+    assert (tmp_path / "real").read_text().endswith("here\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can make another user's link")
+def test_another_users_link_is_refused(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    os.lchown(link, 12345, 12345)
+    with pytest.raises(
+        ConfigError, match=r"link cannot be written \(it is a symbolic link of another user\)"
+    ):
+        start(link)
+    assert not (tmp_path / "real").exists()
+
+
+def test_a_log_that_cannot_be_written_is_told_of_once_and_its_device_is_left_alone():
+    full = Path("/dev/full")
+    before = full.stat().st_mode
+    shown = start(full)
+    for _ in range(3):
+        logging.getLogger("livered_core.x").error("line")
+    told = [line for line in shown if "/dev/full" in line]
+    assert len(told) == 1
+    assert "(no space left on device)" in told[0]
+    assert sum(line.endswith(" line") for line in shown) == 3
+    assert full.stat().st_mode == before
+
+
+def test_a_hidden_sentence_is_in_the_file_only(tmp_path):
+    shown = []
+    start_logging(LogConfig(file=tmp_path / "l"), [], shown.append, logging.INFO, lambda line: line == "end")
+    logging.getLogger("livered_core.x").error("%s\n%s", "end", "Traceback")
+    logging.getLogger("livered_core.x").error("ending")
+    assert [line.partition(" ")[2] for line in shown] == ["ending"]
+    assert "x: end\n" in (tmp_path / "l").read_text()
