@@ -1,33 +1,75 @@
 # Everything happens inside .venv: no system change, no other tool than python3 and make.
-#   make demo    see NOMAD reduced live from a simulated beamline
-#   make test    all tests
-#   make check   ruff, mypy, lint-imports, then all tests (what CI runs)
+#
+#   make demo       see NOMAD reduced live from a simulated beamline
+#   make test       all tests
+#   make check      ruff, mypy, lint-imports, then all tests (what CI runs)
+#
+#   make setup      only make or renew .venv; the others do that by themselves
+#   make lint       only ruff; make types: only mypy; make imports: only lint-imports
+#   make test-slow  the tests that the others leave out because they are long
+#   make format     let ruff repair what it can
+#   make bench      measure how fast events are focused
+#   make wheels     build the distributions into dist/
+#   make clean      remove .venv and all that was built
+#
+#   make PYTHON=python3.12 setup    with that Python; it is remembered
+#   make VENV=FOLDER test           with a virtual environment elsewhere
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.livered-setup
 MANIFESTS := pyproject.toml plugins/nom/pyproject.toml plugins/publish_monitor/pyproject.toml
+BUILT := dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: setup demo test test-slow check lint types imports format bench wheels clean
+ifneq ($(words $(VENV)),1)
+$(error VENV is "$(VENV)": make knows no names with spaces, so name another folder)
+endif
+
+# Where VENV has lost its Python, or another is asked for by name, VENV is made anew.
+VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+ANEW := $(if $(realpath $(BIN)/python),,anew)
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) $(VERSION) 2>/dev/null),$(shell $(BIN)/python $(VERSION) 2>/dev/null))
+ANEW := anew
+endif
+endif
+
+# Only a folder that this file made may be removed or emptied: .venv, and what has our stamp.
+OURS := test $(VENV) = .venv || test -e $(STAMP)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check lint types imports format bench wheels clean anew
+
+help:
+	@sed -n '/^$$/q; s/^#   //p' Makefile
 
 setup: $(STAMP)
+	@:
 
-$(STAMP): $(MANIFESTS) Makefile
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "livered needs Python 3.10 or newer, and $(PYTHON) is %d.%d: install one, or say which to use with make PYTHON=python3.12" % sys.version_info[:2])'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# An environment whose set-up was finished is kept and brought up to date; any other is begun again.
+$(STAMP): $(MANIFESTS) Makefile $(ANEW)
+	@set -eu; say() { echo "$$*" >&2; exit 1; }; \
+	if test -e $(STAMP) && test -z '$(ANEW)' && $(BIN)/python -m pip --version >/dev/null 2>&1; then exit 0; fi; \
+	if test -e $(VENV); then $(OURS) || say '$(VENV) is there and its set-up was not finished by make: remove it, or name another folder with VENV=FOLDER.'; fi; \
+	$(PYTHON) -c '' 2>/dev/null || say 'There is no $(PYTHON) here: install Python 3.10 or newer, or say which to use with make PYTHON=python3.12.'; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || say "livered needs Python 3.10 or newer, and $(PYTHON) is $$($(PYTHON) $(VERSION)): install one, or say which to use with make PYTHON=python3.12."; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || say '$(PYTHON) cannot make virtual environments, because it has no ensurepip: install it (on Debian and Ubuntu: apt install python3-venv).'; \
+	echo "Setting up $(VENV) with Python $$($(PYTHON) $(VERSION)): about a minute the first time."; \
+	$(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[native,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[native,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
 	@touch $(STAMP)
 
 demo: setup
 	$(BIN)/livered run --instrument NOM --simulate --stop-after-run
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not slow'
 
+# Exit code 5 of pytest: no test is marked slow.
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow || test $$? -eq 5
 
 check: lint types imports test
 
@@ -45,8 +87,12 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: setup
+	$(BIN)/python benchmarks/focus.py
+
 wheels: setup
-	$(BIN)/uv build --all-packages --wheel --out-dir dist
+	$(BIN)/uv build --all-packages --out-dir dist
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@! test -e $(VENV) || $(OURS) || { echo '$(VENV) was not made by make: it stays.' >&2; exit 1; }
+	rm -rf $(VENV) $(BUILT)

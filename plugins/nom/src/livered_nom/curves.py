@@ -92,7 +92,7 @@ def _peak_notes(
         return {}
     notes: dict[str, Note] = {
         "strongest_peak_angstrom": round(peak.d, 4),
-        "strongest_peak_significance": round(peak.significance, 1),
+        "significance": round(peak.significance, 1),
     }
     if calibrant == "diamond":
         # The largest reflection is always among the candidates, however far from it the peak is.
