@@ -28,7 +28,7 @@ def parse_utc(text: str) -> int:
     Parameters
     ----------
     text
-        For example ``2026-11-22T10:00:00Z`` or ``2026-11-22 10:00``.
+        For example ``2026-11-22T10:00:00Z`` or ``2026-11-22 10:00``; a fraction of a second has 3 or 6 digits.
 
     Returns
     -------
