@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import shutil
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def reduced(folder, panel):
 
 
 def rows(folder):
-    with sqlite3.connect(folder / "runs.sqlite") as database:
+    with closing(sqlite3.connect(folder / "runs.sqlite")) as database:
         return database.execute("SELECT * FROM runs ORDER BY run").fetchall()
 
 
