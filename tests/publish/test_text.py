@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hooks_support
 from livered_core.model import Curve, Result, RunInfo, Update
 from livered_core.publish.text import column_text, header_lines, one_line, slug, unique_slugs
 
@@ -128,23 +129,7 @@ def test_no_text_of_the_stream_breaks_the_header(text: str) -> None:
     curve = Curve(hostile, np.arange(2.0), np.ones(2), np.ones(2), "a" + hostile, "b", hostile, hostile, note)
     result = Result(7, hostile, (curve,), (), note)
     run = RunInfo(7, hostile, hostile, hostile, 0, {hostile: hostile})
-    update = Update(
-        sequence=1,
-        final=True,
-        n_chunks=1,
-        n_pulses=1,
-        n_events=1,
-        proton_charge_pc=1.0,
-        first_pulse_ns=0,
-        last_pulse_ns=0,
-        skipped_chunks=0,
-        skipped_events=0,
-        dropped_chunks=0,
-        dropped_events=0,
-        complete=False,
-        missing=(hostile,),
-        lag_ns=0,
-    )
+    update = attrs.evolve(hooks_support.update(final=True), complete=False, missing=(hostile,))
     header = header_lines(result, run, update, note, 1)
     assert all(len(line.splitlines()) == 1 for line in header)
     data = column_text(curve, header)

@@ -9,17 +9,10 @@ from rich.text import Text
 
 from livered_core.cli.screen import text
 from livered_core.cli.view import curves_table
-from livered_core.engine.health import Health
-from livered_core.errors import EXIT_OK, LiveredError
+from livered_core.engine.health import Health, failure_sentence
+from livered_core.errors import EXIT_OK
 from livered_core.model import Result, Update
 from livered_core.model.text import one_line
-
-
-def failure_sentence(failure: BaseException) -> str:
-    """Say in one sentence what ended a session."""
-    if isinstance(failure, LiveredError):
-        return one_line(str(failure))
-    return one_line(f"{type(failure).__name__}: {failure}")
 
 
 def farewell(

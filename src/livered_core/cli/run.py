@@ -11,13 +11,13 @@ from typing import Any, Final, NoReturn
 import click
 
 from livered_core.cli import options
-from livered_core.cli.farewell import failure_sentence, farewell
+from livered_core.cli.farewell import farewell
 from livered_core.cli.logs import start_logging
 from livered_core.cli.screen import Screen
 from livered_core.cli.signals import StopSignals
 from livered_core.cli.view import EventRate, LineTimes, render, status_line
 from livered_core.clocks import SystemClock
-from livered_core.engine.health import Health
+from livered_core.engine.health import Health, failure_sentence
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.errors import EXIT_DIED

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from livered_core.cli.screen import text
+from livered_core.diffraction import UAH_PER_PC
 from livered_core.engine.health import Health, Phase
 from livered_core.model import Result
 from livered_core.model.result import Note
@@ -189,7 +190,7 @@ def _cell(value: Note | None, decimals: int) -> Text:
 
 
 def _charge(proton_charge_pc: float) -> str:
-    return f"{proton_charge_pc * 1e-6 / 3600:.3f} uAh"
+    return f"{proton_charge_pc * UAH_PER_PC:.3f} uAh"
 
 
 def _si(number: float) -> str:

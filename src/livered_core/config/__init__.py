@@ -27,7 +27,7 @@ from livered_core.config.schema import (
 from livered_core.config.simulate import SimulateConfig
 from livered_core.config.structure import structure
 from livered_core.config.toml import dotted, toml_value
-from livered_core.config.validators import TRANSFORM_HOOKS, parse_address
+from livered_core.config.validators import TRANSFORM_HOOKS, format_address, parse_address
 
 __all__ = [
     "TRANSFORM_HOOKS",
@@ -44,6 +44,7 @@ __all__ = [
     "describe",
     "dotted",
     "environment_layer",
+    "format_address",
     "instrument_name",
     "merge",
     "parse_address",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
+from livered_core.config.metadata import about
 from livered_core.config.simulate import SimulateConfig
 from livered_core.config.validators import (
     above,
@@ -26,10 +27,6 @@ from livered_core.config.validators import (
 Backend = Literal["auto", "native", "mantid"]
 RunTransition = Literal["restart", "stop", "keep"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-
-def _about(help_text: str, unit: str = "", template: bool = False) -> dict[str, Any]:
-    return {"help": help_text, "unit": unit, "template": template}
 
 
 @attrs.frozen
@@ -49,25 +46,25 @@ class SourceConfig:
     connect_timeout: float = attrs.field(
         default=10.0,
         validator=above(0),
-        metadata=_about("give up an attempt to connect after this time", "s"),
+        metadata=about("give up an attempt to connect after this time", "s"),
     )
     silence_timeout: float = attrs.field(
         default=30.0,
         validator=above(0),
-        metadata=_about("count a connection as lost when nothing at all arrives for this time", "s"),
+        metadata=about("count a connection as lost when nothing at all arrives for this time", "s"),
     )
     retry_first: float = attrs.field(
         default=1.0,
         validator=above(0),
-        metadata=_about("wait before the first new attempt; it doubles from one to the next", "s"),
+        metadata=about("wait before the first new attempt; it doubles from one to the next", "s"),
     )
     retry_longest: float = attrs.field(
-        default=60.0, validator=above(0), metadata=_about("longest wait between two attempts", "s")
+        default=60.0, validator=above(0), metadata=about("longest wait between two attempts", "s")
     )
     queue_events: int = attrs.field(
         default=20_000_000,
         validator=at_least(1),
-        metadata=_about(
+        metadata=about(
             "most events that wait between reader and reduction; beyond it the socket is not read", "events"
         ),
     )
@@ -91,12 +88,12 @@ class HooksConfig:
     max_consecutive_failures: int = attrs.field(
         default=5,
         validator=at_least(1),
-        metadata=_about("end the session with exit code 1 after so many chunks in a row failed"),
+        metadata=about("end the session with exit code 1 after so many chunks in a row failed"),
     )
     owner: Mapping[str, str] = attrs.field(
         factory=dict,
         validator=is_hook_owners,
-        metadata=_about(
+        metadata=about(
             "plugin that owns a transform (process_chunk, accumulate, post_process) that several plugins implement"
         ),
     )
@@ -117,15 +114,15 @@ class PublishConfig:
     retry_first: float = attrs.field(
         default=1.0,
         validator=above(0),
-        metadata=_about("wait before a sink that failed is tried again; it doubles each time", "s"),
+        metadata=about("wait before a sink that failed is tried again; it doubles each time", "s"),
     )
     retry_longest: float = attrs.field(
-        default=300.0, validator=above(0), metadata=_about("longest wait between two attempts of a sink", "s")
+        default=300.0, validator=above(0), metadata=about("longest wait between two attempts of a sink", "s")
     )
     stop_timeout: float = attrs.field(
         default=20.0,
         validator=at_least(0),
-        metadata=_about(
+        metadata=about(
             "time left to sinks for final results when asked to stop; what is not sent then is said and lost to that sink",
             "s",
         ),
@@ -149,15 +146,15 @@ class LogConfig:
         Size at which the file is rotated, bytes, and how many old files are kept.
     """
 
-    file: Path = attrs.field(default=Path("livereduce.log"), metadata=_about("the log file"))
-    level: LogLevel = attrs.field(default="INFO", metadata=_about("least severity that is written"))
+    file: Path = attrs.field(default=Path("livereduce.log"), metadata=about("the log file"))
+    level: LogLevel = attrs.field(default="INFO", metadata=about("least severity that is written"))
     max_bytes: int = attrs.field(
         default=10_000_000,
         validator=at_least(10_000),
-        metadata=_about("size at which the file is rotated", "bytes"),
+        metadata=about("size at which the file is rotated", "bytes"),
     )
     backups: int = attrs.field(
-        default=5, validator=at_least(1), metadata=_about("number of old log files that are kept")
+        default=5, validator=at_least(1), metadata=about("number of old log files that are kept")
     )
 
 
@@ -192,57 +189,57 @@ class Config:
     """
 
     instrument: str = attrs.field(
-        validator=is_instrument_name, metadata=_about("short name of the instrument, as in --instrument")
+        validator=is_instrument_name, metadata=about("short name of the instrument, as in --instrument")
     )
     backend: Backend = attrs.field(
         default="auto",
-        metadata=_about("what reads the stream; auto takes what the plugin and the machine allow"),
+        metadata=about("what reads the stream; auto takes what the plugin and the machine allow"),
     )
     address: str = attrs.field(
         default="",
         validator=is_address,
-        metadata=_about("host:port of the data stream, usually the plugin's default"),
+        metadata=about("host:port of the data stream, usually the plugin's default"),
     )
     from_start_of_run: bool = attrs.field(
-        default=True, metadata=_about("begin with the start of the current run (false: with the data of now)")
+        default=True, metadata=about("begin with the start of the current run (false: with the data of now)")
     )
     start_time: str | None = attrs.field(
         default=None,
         validator=is_utc_time,
-        metadata=_about("begin at this time (ISO 8601, UTC) instead; from_start_of_run does not count then"),
+        metadata=about("begin at this time (ISO 8601, UTC) instead; from_start_of_run does not count then"),
     )
     update_every: float = attrs.field(
         default=30.0,
         validator=above(0),
-        metadata=_about("time between two updates of the curves, and shortest length of a chunk", "s"),
+        metadata=about("time between two updates of the curves, and shortest length of a chunk", "s"),
     )
     max_chunk_events: int = attrs.field(
         default=20_000_000,
         validator=at_least(1),
-        metadata=_about(
+        metadata=about(
             "a chunk closes at this many events while history is replayed: bounds memory", "events"
         ),
     )
     run_transition: RunTransition = attrs.field(
         default="restart",
-        metadata=_about(
+        metadata=about(
             "at the end of a run: restart with the next one, stop, or keep adding to the same curves"
         ),
     )
     output_dir: Path = attrs.field(
-        default=Path("~/livered/{instrument}"), metadata=_about("folder for reduced files", template=True)
+        default=Path("~/livered/{instrument}"), metadata=about("folder for reduced files", template=True)
     )
     source: SourceConfig = attrs.field(
-        factory=SourceConfig, metadata=_about("how the connection to the data stream is kept")
+        factory=SourceConfig, metadata=about("how the connection to the data stream is kept")
     )
-    hooks: HooksConfig = attrs.field(factory=HooksConfig, metadata=_about("how plugins' hooks are called"))
+    hooks: HooksConfig = attrs.field(factory=HooksConfig, metadata=about("how plugins' hooks are called"))
     publish: PublishConfig = attrs.field(
-        factory=PublishConfig, metadata=_about("how results are handed to sinks")
+        factory=PublishConfig, metadata=about("how results are handed to sinks")
     )
-    log: LogConfig = attrs.field(factory=LogConfig, metadata=_about("where the log goes"))
+    log: LogConfig = attrs.field(factory=LogConfig, metadata=about("where the log goes"))
     simulate: SimulateConfig = attrs.field(
-        factory=SimulateConfig, metadata=_about("what the simulated beamline plays (--simulate)")
+        factory=SimulateConfig, metadata=about("what the simulated beamline plays (--simulate)")
     )
     plugins: Mapping[str, Any] = attrs.field(
-        factory=dict, metadata=_about("a table for each plugin; naming one loads it")
+        factory=dict, metadata=about("a table for each plugin; naming one loads it")
     )

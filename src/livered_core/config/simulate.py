@@ -9,6 +9,8 @@ from typing import Any, Final
 import attrs
 from attrs.validators import ge, gt, in_, le, lt
 
+from livered_core.config.metadata import about
+
 SAMPLES: Final = ("diamond", "silicon", "nickel")
 """Names of the powders that the simulated beamline can hold in the beam."""
 
@@ -27,11 +29,6 @@ def _after_tof_min(config: SimulateConfig, attribute: attrs.Attribute[float], va
     if not value > config.tof_min_us:
         message = f"{attribute.name} must be above tof_min_us ({config.tof_min_us:g}) and is {value:g}"
         raise ValueError(message)
-
-
-def _about(description: str, unit: str = "") -> dict[str, str]:
-    """Return the description and the unit that ``livered config show`` prints."""
-    return {"help": description, "unit": unit}
 
 
 def _has_an_end(config: SimulateConfig, attribute: attrs.Attribute[float], value: float) -> None:
@@ -76,51 +73,51 @@ class SimulateConfig:
     """
 
     idf: Path | None = attrs.field(
-        default=None, metadata=_about("instrument definition (IDF) of the simulated beamline")
+        default=None, metadata=about("instrument definition (IDF) of the simulated beamline")
     )
     calibration: Path | None = attrs.field(
         default=None,
-        metadata=_about("calibration file taken as the truth about the pixels; without it the geometry is"),
+        metadata=about("calibration file taken as the truth about the pixels; without it the geometry is"),
     )
     sample: str = attrs.field(
         default="diamond",
         validator=in_(SAMPLES),
-        metadata=_about(f"powder in the beam: {', '.join(SAMPLES)}"),
+        metadata=about(f"powder in the beam: {', '.join(SAMPLES)}"),
     )
-    title: str = attrs.field(default="Simulated powder", metadata=_about("title of the runs"))
-    proposal: str = attrs.field(default="IPTS-0", metadata=_about("proposal of the runs"))
-    beamline: str = attrs.field(default="BL-0", metadata=_about("identifier of the beamline in the stream"))
+    title: str = attrs.field(default="Simulated powder", metadata=about("title of the runs"))
+    proposal: str = attrs.field(default="IPTS-0", metadata=about("proposal of the runs"))
+    beamline: str = attrs.field(default="BL-0", metadata=about("identifier of the beamline in the stream"))
     run_number: int = attrs.field(
-        default=1, validator=[ge(1), le(_LAST_RUN_NUMBER)], metadata=_about("number of the first run")
+        default=1, validator=[ge(1), le(_LAST_RUN_NUMBER)], metadata=about("number of the first run")
     )
     n_runs: int = attrs.field(
-        default=1, validator=ge(0), metadata=_about("number of runs; 0 for runs without end")
+        default=1, validator=ge(0), metadata=about("number of runs; 0 for runs without end")
     )
     run_length: float = attrs.field(
-        default=60.0, validator=[_finite, gt(0.0)], metadata=_about("length of each run", "s")
+        default=60.0, validator=[_finite, gt(0.0)], metadata=about("length of each run", "s")
     )
     gap: float = attrs.field(
-        default=10.0, validator=[_finite, ge(0.0)], metadata=_about("time between two runs", "s")
+        default=10.0, validator=[_finite, ge(0.0)], metadata=about("time between two runs", "s")
     )
     rate: float = attrs.field(
         default=200_000.0,
         validator=[_finite, ge(0.0), le(_HIGHEST_RATE)],
-        metadata=_about("mean number of detected neutrons per second", "1/s"),
+        metadata=about("mean number of detected neutrons per second", "1/s"),
     )
     tof_min_us: float = attrs.field(
-        default=300.0, validator=[_finite, gt(0.0)], metadata=_about("start of the frame", "us")
+        default=300.0, validator=[_finite, gt(0.0)], metadata=about("start of the frame", "us")
     )
     tof_max_us: float = attrs.field(
         default=16_667.0,
         validator=[_finite, lt(_LONGEST_TOF_US), _after_tof_min],
-        metadata=_about("end of the frame", "us"),
+        metadata=about("end of the frame", "us"),
     )
-    seed: int = attrs.field(default=1, validator=ge(0), metadata=_about("seed of the random numbers"))
+    seed: int = attrs.field(default=1, validator=ge(0), metadata=about("seed of the random numbers"))
     speed: float = attrs.field(
         default=1.0,
         validator=[_finite, ge(0.0), _has_an_end],
-        metadata=_about("simulated seconds per second; 0 plays as fast as the machine can"),
+        metadata=about("simulated seconds per second; 0 plays as fast as the machine can"),
     )
     hold_for_client: bool = attrs.field(
-        default=False, metadata=_about("the first run begins when the first client has connected")
+        default=False, metadata=about("the first run begins when the first client has connected")
     )

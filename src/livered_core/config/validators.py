@@ -122,6 +122,11 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port_text)
 
 
+def format_address(host: str, port: int) -> str:
+    """Write an address as `parse_address` reads it: an IPv6 number in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_address(_instance: Any, _attribute: Any, value: str) -> None:
     """Validate ``host:port``; empty is allowed, until a source needs it."""
     if value:

@@ -8,7 +8,9 @@ from typing import Any
 
 import attrs
 
+from livered_core.errors import LiveredError
 from livered_core.model import Result, RunInfo, Update
+from livered_core.model.text import one_line
 from livered_core.publish.sinks import SinkStatus
 from livered_core.sources.base import Connection, SourceStatus
 
@@ -117,6 +119,13 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
     if source.last_pulse_ns and now_ns - source.last_pulse_ns > CATCHING_UP_NS:
         return Phase.CATCHING_UP
     return Phase.LIVE
+
+
+def failure_sentence(failure: BaseException) -> str:
+    """Say in one sentence what ended a session."""
+    if isinstance(failure, LiveredError):
+        return one_line(str(failure))
+    return one_line(f"{type(failure).__name__}: {failure}")
 
 
 def health_as_dict(health: Health) -> dict[str, Any]:

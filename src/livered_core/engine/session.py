@@ -17,9 +17,9 @@ from livered_core.adara import StartRequest
 from livered_core.backoff import Backoff
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory
-from livered_core.engine.health import Health, Phase, health_as_dict, phase_of
+from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
-from livered_core.errors import EXIT_DIED, EXIT_OK, BackendUnavailable, ConfigError, LiveredError, SourceError
+from livered_core.errors import EXIT_DIED, EXIT_OK, BackendUnavailable, ConfigError, SourceError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
 from livered_core.model.utc import parse_utc
@@ -139,7 +139,7 @@ class Session:
         newest = self._latest.snapshot()
         now_ns = self._clock.now_ns()
         run = state.run if state is not None else source.run
-        failure = "" if self._failure is None else _sentence(self._failure)
+        failure = "" if self._failure is None else failure_sentence(self._failure)
         phase = phase_of(source, run, now_ns)
         if self._stop.is_set():
             phase = Phase.STOPPING
@@ -206,7 +206,7 @@ class Session:
         if self._failure is None:
             return EXIT_OK
         trace = "".join(traceback.format_exception(self._failure))
-        _log.error("%s\n%s", _sentence(self._failure), trace)
+        _log.error("%s\n%s", failure_sentence(self._failure), trace)
         return EXIT_DIED
 
     def _open(self, stack: ExitStack) -> _Parts:
@@ -318,7 +318,3 @@ def _native_source(config: Config, clock: Clock) -> Source:
         backoff=Backoff(config.source.retry_first, config.source.retry_longest),
     )
     return NativeSource(settings, clock)
-
-
-def _sentence(error: BaseException) -> str:
-    return str(error) if isinstance(error, LiveredError) else f"{type(error).__name__}: {error}"

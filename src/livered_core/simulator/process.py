@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import attrs
 import cattrs
 
-from livered_core.config.simulate import SimulateConfig
+from livered_core.config import SimulateConfig, format_address
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def start_simulator(
         if "error" in answer:
             sentence = str(answer["error"])
             raise ConfigError(sentence) if answer.get("exit_code") == EXIT_CONFIG else LiveredError(sentence)
-        address = f"{answer['host']}:{answer['port']}"
+        address = format_address(answer["host"], answer["port"])
     except BaseException:
         _stop(child, log_reader, STOP_TIMEOUT)
         raise

@@ -13,6 +13,7 @@ import attrs
 
 from livered_core.adara import ClientHello, Framer, decode
 from livered_core.clocks import Clock
+from livered_core.config import format_address
 from livered_core.errors import ConfigError, ProtocolError
 from livered_core.simulator.storage import Start, Storage
 
@@ -35,8 +36,7 @@ class Address:
     port: int = 0
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return format_address(self.host, self.port)
 
 
 class Server:

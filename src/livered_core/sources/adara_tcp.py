@@ -19,7 +19,7 @@ from livered_core.backoff import Backoff
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
-from livered_core.config import parse_address
+from livered_core.config import format_address, parse_address
 from livered_core.errors import ConnectionLost, ProtocolError, SourceError
 from livered_core.sources.base import Connection
 
@@ -54,7 +54,7 @@ class AdaraAddress:
         return cls(host, port, connect_timeout, silence_timeout)
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return format_address(self.host, self.port)
 
 
 @attrs.frozen
