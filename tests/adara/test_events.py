@@ -132,11 +132,11 @@ def test_a_pulse_without_sources():
     ("words", "message"),
     [
         ((1, 2), "payload of 8 bytes and not of at least 16"),
-        ((*HEAD, 5), "payload of 20 bytes, which is not a multiple of 8"),
+        ((*HEAD, 5), "has 4 bytes left over after 0 sources"),
         ((*HEAD, 5, 6), "8 bytes left over after 0 sources"),
         ((*HEAD, 5, 6, 7, 1), "source 1 has 1 banks, and holds 0 bytes more"),
         ((*HEAD, 5, 6, 7, 0xFFFFFFFF, 1, 0), "source 1 has 4294967295 banks, and holds 8 bytes more"),
-        ((*HEAD, 5, 6, 7, 2, 1, 1, 8, 9), "ends before bank 2 of 2 of source 1"),
+        ((*HEAD, 5, 6, 7, 2, 1, 1, 8, 9), "ends before the events of bank 2 of source 1"),
         ((*HEAD, 5, 6, 7, 1, 1, 2, 8, 9), "bank 1 of source 1 has 2 events, and holds 8 bytes more"),
         ((*HEAD, 5, 6, 7, 1, 1, 0xFFFFFFFF, 8, 9), "bank 1 of source 1 has 4294967295 events"),
         ((*HEAD, 5, 6, 7, 1, 1, 0, 8, 9), "8 bytes left over after 1 sources"),

@@ -40,8 +40,8 @@ from livered_core.adara import (
 )
 
 # 0x10 seconds and 5 nanoseconds after 1990-01-01.
-TIME_NS = (631_152_000 + 16) * 1_000_000_000 + 5
-TIME = "10000000 05000000"
+TIME_NS = (631_152_000 + 0x10000000) * 1_000_000_000 + 5
+TIME = "00000010 05000000"
 
 
 def u32(*values):
@@ -127,7 +127,7 @@ CASES = {
         ClientHello(time_ns=TIME_NS, start=StartRequest.start_of_run(), flags=HelloFlag.SEND_PAUSE_DATA),
     ),
     "hello v1, a time": (
-        f"08000000 01064000 {TIME} 10000000 00000000",
+        f"08000000 01064000 {TIME} 00000010 00000000",
         ClientHello(time_ns=TIME_NS, start=StartRequest.at(TIME_NS)),
     ),
     "banked v0": (
@@ -152,7 +152,7 @@ CASES = {
         Rtdl(**RTDL, flavor=1, data_flags=2, version=1),
     ),
     "run status v0": (
-        f"0C000000 00034000 {TIME} BF330000 10000000 03020001",
+        f"0C000000 00034000 {TIME} BF330000 00000010 03020001",
         RunStatus(
             time_ns=TIME_NS,
             run_number=13247,

@@ -47,6 +47,8 @@ def whole(width):
 
 u32s = whole(32)
 times = st.builds(unix_ns, u32s, st.integers(0, 999_999_999))
+# What is no description has a time after there was beam, or the framing does not believe it.
+pulse_times = st.builds(unix_ns, st.integers(100_000_000, 2**32 - 1), st.integers(0, 999_999_999))
 texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20)
 short_texts = st.text(max_size=40).filter(lambda text: len(text.encode("utf-8", "replace")) < 256)
 
@@ -114,7 +116,7 @@ def monitored(draw, version):
 def rtdl(version):
     return st.builds(
         Rtdl,
-        time_ns=times,
+        time_ns=pulse_times,
         proton_charge_pc=whole(24).map(lambda units: 10 * units),
         flavor=whole(3 if version else 8),
         data_flags=whole(5) if version else st.just(0),
@@ -221,7 +223,7 @@ KINDS = {
     "translation": st.builds(TransComplete, time_ns=times, status=whole(16), reason=texts),
     "unknown": st.builds(
         UnknownPacket,
-        time_ns=times,
+        time_ns=pulse_times,
         type=whole(24),
         version=whole(8),
         payload=st.binary(max_size=40).map(lambda data: data + bytes(-len(data) % 4)),

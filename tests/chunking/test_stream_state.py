@@ -34,6 +34,7 @@ from livered_core.adara import (
     VariableU32,
     device_descriptor_xml,
 )
+from livered_core.chunking.counts import PLACES
 from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
@@ -44,12 +45,13 @@ from livered_core.chunking.items import (
     RunChanged,
     RunStopped,
 )
+from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
 from livered_core.model import RunEndReason
 
 
 def connected(**arguments):
-    stream = StreamState("TST", **arguments)
+    stream = StreamState("TST", PulseSelection(**arguments))
     stream.connection_opened()
     return stream
 
@@ -76,10 +78,9 @@ def story(items):
 
 
 def adds_up(stream):
-    counts = attrs.asdict(stream.counts)
+    counts = stream.counts.by_name()
     for what in ("pulses", "events"):
-        places = ("reduced", "between_runs", "paused", "replayed", "early")
-        assert counts[what] == sum(counts[f"{place}_{what}"] for place in places), counts
+        assert counts[what] == sum(counts[f"{place}_{what}"] for place in PLACES), counts
     return True
 
 
@@ -357,15 +358,16 @@ def test_the_definition_is_given_once_until_it_changes():
 
 def test_unknown_packets_and_heartbeats_are_counted_and_pass():
     stream = connected()
-    assert (
-        feed(
-            stream,
-            UnknownPacket(time_ns=START, type=0x7777, version=1, payload=b""),
-            Heartbeat(time_ns=START),
-        )
-        == []
-    )
-    assert (stream.counts.packets, stream.counts.unknown_packets) == (2, 1)
+    unknown = UnknownPacket(time_ns=START, type=0x7777, version=1, payload=b"")
+    (remark,) = feed(stream, unknown, Heartbeat(time_ns=START), unknown)
+    assert remark.sentence.startswith("Packets unknown (0x7777) version 1 are not known")
+    assert (stream.counts.packets, stream.counts.unknown_packets) == (3, 2)
+
+
+def test_a_kind_of_event_packet_that_is_not_known_makes_the_run_incomplete():
+    stream = connected()
+    newer = UnknownPacket(time_ns=START, type=0x4000, version=9, payload=b"")
+    assert story(feed(stream, new_run(5), banked(0), newer, newer)) == ["began 5", 0, "Remark", "missing"]
 
 
 def test_a_description_that_cannot_be_read_is_said_and_the_stream_goes_on():

@@ -159,7 +159,7 @@ def test_a_signal(installed, tmp_path, number):
             "--address",
             server.address,
             "--update-every",
-            "0.2",
+            "0.5",
             "--plain",
         ]
         with subprocess.Popen(

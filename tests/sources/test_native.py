@@ -270,8 +270,7 @@ class HastyClock(SystemClock):
 def test_the_pauses_grow_as_long_as_a_server_brings_nothing_new():
     def begins_well(client: Client) -> None:
         client.send(*PROLOGUE, *PULSES[:5])
-        client.send_bytes(b"\xff" * 64)
-        client.hold()
+        client.reset()
 
     clock = HastyClock()
     with (
@@ -282,6 +281,25 @@ def test_the_pauses_grow_as_long_as_a_server_brings_nothing_new():
     # The first connection brought five pulses, the others the same ones again.
     assert 0.5 <= clock.waits[0] <= 1.0 <= clock.waits[1] <= 2.0
     assert all(30.0 <= pause <= 60.0 for pause in clock.waits[7:9])
+
+
+def test_damage_that_comes_again_is_left_out_said_and_data_flow_behind_it():
+    damaged = b"".join(encode(packet) for packet in (*PROLOGUE, *PULSES[:20])) + b"\xff" * 64
+
+    def always_damaged(client: Client) -> None:
+        client.send_bytes(damaged)
+        client.send(*PULSES[20:], end_run(5), banked(N + 1))
+        client.hold()
+
+    with scripted_server(always_damaged) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+        counts = it.source.status().counts
+    # The damage ends one connection, ends a second one at the same place, and is put up with in the third.
+    assert server.connections == 3
+    assert it.consumer.pixels == ALL_PIXELS
+    assert counts["skipped_bytes"] == 64
+    (sentence,) = it.consumer.missing
+    assert sentence.startswith("64 bytes of the stream, from byte ")
 
 
 def test_the_pauses_begin_anew_when_something_new_came():

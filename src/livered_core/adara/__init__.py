@@ -4,11 +4,12 @@ Bytes go into a `Framer`, which cuts them into `RawPacket`; `decode` makes packe
 of packets. Times are integer nanoseconds UTC since the Unix epoch, charges picocoulomb.
 """
 
+from livered_core.adara.banked import count_events, most_events, read_pulse
 from livered_core.adara.decode import decode
 from livered_core.adara.devices import Device, ProcessVariable, device_descriptor_xml, read_device
 from livered_core.adara.encode import encode
 from livered_core.adara.epoch import EPICS_EPOCH_S, epics_time, unix_ns
-from livered_core.adara.framing import MAX_PAYLOAD, Framer
+from livered_core.adara.framing import BUFFER_SIZE, MAX_PAYLOAD, Framer, Skipped
 from livered_core.adara.packets import (
     Annotation,
     BeamlineInfo,
@@ -31,8 +32,9 @@ from livered_core.adara.packets import (
 from livered_core.adara.pulses import (
     RTDL_FRAMES,
     BankedEvents,
+    BankedStateEvents,
     BeamMonitorEvents,
-    DetectorEvents,
+    PulseEvents,
     Rtdl,
     detector_events,
 )
@@ -50,9 +52,10 @@ from livered_core.adara.types import (
     VariableSeverity,
     VariableStatus,
 )
-from livered_core.adara.wire import RawPacket
+from livered_core.adara.wire import RawPacket, type_name
 
 __all__ = [
+    "BUFFER_SIZE",
     "CHARGE_UNIT_PC",
     "EPICS_EPOCH_S",
     "ERROR_PIXELS_BANK",
@@ -63,11 +66,11 @@ __all__ = [
     "Annotation",
     "AnnotationMarker",
     "BankedEvents",
+    "BankedStateEvents",
     "BeamMonitorEvents",
     "BeamlineInfo",
     "ClientHello",
     "DataDone",
-    "DetectorEvents",
     "Device",
     "DeviceDescriptor",
     "Framer",
@@ -77,6 +80,7 @@ __all__ = [
     "Packet",
     "PacketType",
     "ProcessVariable",
+    "PulseEvents",
     "PulseFlag",
     "RawPacket",
     "Rtdl",
@@ -84,6 +88,7 @@ __all__ = [
     "RunInfoPacket",
     "RunStatus",
     "RunStatusCode",
+    "Skipped",
     "StartRequest",
     "Sync",
     "TransComplete",
@@ -93,13 +98,17 @@ __all__ = [
     "VariableStatus",
     "VariableString",
     "VariableU32",
+    "count_events",
     "decode",
     "detector_events",
     "device_descriptor_xml",
     "encode",
     "epics_time",
+    "most_events",
     "read_device",
+    "read_pulse",
     "read_run_info",
     "run_info_xml",
+    "type_name",
     "unix_ns",
 ]

@@ -1,133 +1,224 @@
-"""Banked events between wire and columns, without Python work for an event.
+"""Banked events between wire and columns, without Python work for an event or a bank.
 
-Layout (sections "Banked Event Data", "Source Section" and "Banked Event Section" of the protocol), in rows of
-two little-endian 32-bit words::
+Layout (sections "Banked Event Data", "Source Section" and "Banked Event Section" of the protocol), in
+little-endian 32-bit words::
 
-    charge, energy | cycle, veto and flags                                      once
-      source id, intra-pulse time | COR and TOF offset, number of banks         for each source
-        bank id, number of events                                               for each of its banks
-          time of flight, pixel id                                              for each of its events
+    charge, energy, cycle, veto and flags                                      once
+      source id, intra-pulse time, COR and TOF offset, number of banks         for each source
+        bank id, [state,] number of events                                     for each of its banks
+          time of flight, pixel id                                             for each of its events
 
-Everything is a whole number of rows, so that the rows that are not events can be masked out in one go.
+The state is there in packets of type 0x4100 only.
 """
 
 from __future__ import annotations
 
-import array
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 
 from livered_core.adara.pulse_head import pulse_words, read_head
-from livered_core.adara.pulses import I64, BankedEvents
+from livered_core.adara.pulses import I64, U32, BankedEvents, BankedStateEvents, PulseEvents
+from livered_core.adara.types import PacketType
 from livered_core.adara.wire import RawPacket, damaged, unfit
+from livered_core.errors import BackendUnavailable, ProtocolError
 
-Rows = npt.NDArray[np.uint64]
-
-_PULSE_ROWS = 2
-_SOURCE_ROWS = 2
+_HEAD_WORDS = 4
+_SOURCE_WORDS = 4
+_BYTES_OF_EVENT = 8
 _CORRECTED_BIT = 1 << 31
+_NOTHING = np.empty(0, np.uint32)
 
 
-def decode_banked_events(raw: RawPacket) -> BankedEvents:
-    """Read the events of a pulse.
+def compiled() -> ModuleType:
+    """Import the compiled walks, which takes a second.
 
-    Parameters
-    ----------
-    raw
-        A packet of type 0x4000, version 0 or 1.
+    Raises
+    ------
+    BackendUnavailable
+        When numba is not installed.
+    """
+    try:
+        from livered_core.adara import kernel
+    except ImportError as error:
+        message = "Reading events needs numba, which is not installed: pip install 'livered-core[native]'."
+        raise BackendUnavailable(message) from error
+    return kernel
 
-    Returns
-    -------
-    BankedEvents
-        With arrays of its own.
+
+def words_of(raw: RawPacket) -> U32:
+    """View a payload as uint32[n]; what is left over after the last whole word is damage.
 
     Raises
     ------
     ProtocolError
-        When the numbers of banks and events do not fit the payload. Nothing is allocated on their word.
+        When the payload is not a whole number of words.
     """
+    if len(raw.payload) % 4:
+        raise damaged(raw, f"has a payload of {len(raw.payload)} bytes, which is not a multiple of 4")
+    # Read-only and aligned whatever the payload is, so that the walks are compiled once.
+    words = np.frombuffer(memoryview(raw.payload).toreadonly(), "<u4").astype(np.uint32, copy=False)
+    if not words.flags.aligned:
+        words = words.copy()
+        words.flags.writeable = False
+    return words
+
+
+def most_events(raw: RawPacket) -> int:
+    """Return how many events a packet of banked events can hold at most."""
+    return len(raw.payload) // _BYTES_OF_EVENT
+
+
+def read_pulse(raw: RawPacket, pixel_id: U32, tof: U32, *, add_tof_offset: bool = False) -> PulseEvents:
+    """Read the events of a pulse into columns that are there already.
+
+    Parameters
+    ----------
+    raw
+        A packet of type 0x4000 (version 0 or 1) or 0x4100 (version 0).
+    pixel_id, tof
+        uint32[m], with room for `most_events`; written from the beginning on, also when the packet turns out
+        to be damaged.
+    add_tof_offset
+        Whether the offset of frame skew is added to the events of sources that lack it.
+
+    Returns
+    -------
+    PulseEvents
+        Its columns are views of the beginning of `pixel_id` and `tof`.
+
+    Raises
+    ------
+    ProtocolError
+        When the numbers of banks and events do not fit the payload.
+    BackendUnavailable
+        When numba is not installed.
+    """
+    kernel = compiled()
     head = read_head(raw)
-    if len(raw.payload) % 8:
-        raise damaged(raw, f"has a payload of {len(raw.payload)} bytes, which is not a multiple of 8")
-    words = np.frombuffer(raw.payload, "<u4").astype(np.uint32, copy=False)
-    n_banks, bank_offset = _walk(raw, words.data)
-    source_row, bank_row = _header_rows(n_banks, bank_offset)
-    word_pairs = words.reshape(-1, 2)
-    first, second = word_pairs[source_row], word_pairs[source_row + 1]
-    is_event = _event_rows(len(word_pairs), source_row, bank_row)
-    # Eight bytes at a time: half the work of masking two columns.
-    events = np.frombuffer(raw.payload, "<u8")[is_event].view("<u4")
-    return BankedEvents(
-        source_id=first[:, 0].copy(),
-        intrapulse_time=first[:, 1].copy(),
-        tof_offset=second[:, 0] & np.uint32(_CORRECTED_BIT - 1),
-        tof_corrected=second[:, 0] >= np.uint32(_CORRECTED_BIT),
-        n_banks=n_banks,
-        bank_id=word_pairs[bank_row, 0],
+    room = most_events(raw)
+    result = np.empty(kernel.RESULT_SIZE, np.int64)
+    kernel.walk_events(
+        words_of(raw), _bank_words(raw), add_tof_offset, True, pixel_id[:room], tof[:room], result
+    )
+    if result[kernel.PROBLEM]:
+        raise _explain(raw, result)
+    n_error, n_unmapped = int(result[kernel.ERROR_EVENTS]), int(result[kernel.UNMAPPED_EVENTS])
+    n = int(result[kernel.EVENTS]) - n_error - n_unmapped
+    return PulseEvents(
+        time_ns=raw.time_ns,
+        proton_charge_pc=head["proton_charge_pc"],
+        flags=head["flags"],
+        veto=head["veto"],
+        pixel_id=pixel_id[:n],
+        tof=tof[:n],
+        n_error_pixel=n_error,
+        n_unmapped=n_unmapped,
+        n_uncorrected_sources=int(result[kernel.UNCORRECTED]),
+    )
+
+
+def count_events(raw: RawPacket) -> tuple[int, int, int]:
+    """Count the events of a pulse without reading them.
+
+    Parameters
+    ----------
+    raw
+        As in `read_pulse`.
+
+    Returns
+    -------
+    n_events, n_error_pixel, n_unmapped
+        All events, and those of them in error pixels and in unmapped ones.
+
+    Raises
+    ------
+    ProtocolError, BackendUnavailable
+        As `read_pulse` does.
+    """
+    kernel = compiled()
+    result = _measured(raw, words_of(raw))
+    return (
+        int(result[kernel.EVENTS]),
+        int(result[kernel.ERROR_EVENTS]),
+        int(result[kernel.UNMAPPED_EVENTS]),
+    )
+
+
+def decode_banked_events(raw: RawPacket) -> BankedEvents:
+    """Read all that there is of the events of a pulse.
+
+    Parameters
+    ----------
+    raw
+        As in `read_pulse`.
+
+    Returns
+    -------
+    BankedEvents
+        With arrays of its own; `BankedStateEvents` for type 0x4100.
+
+    Raises
+    ------
+    ProtocolError, BackendUnavailable
+        As `read_pulse` does. Nothing is allocated on the word of a count.
+    """
+    kernel = compiled()
+    head = read_head(raw)
+    words = words_of(raw)
+    result = _measured(raw, words)
+    sources = np.empty((4, int(result[kernel.SOURCES])), np.uint32)
+    banks = np.empty((3, int(result[kernel.BANKS])), np.uint32)
+    pixel_id, tof = np.empty((2, int(result[kernel.EVENTS])), np.uint32)
+    kernel.read_all(words, _bank_words(raw), sources, banks, pixel_id, tof)
+    bank_offset = np.zeros(banks.shape[1] + 1, np.int64)
+    np.cumsum(banks[2], out=bank_offset[1:])
+    kind: type[BankedEvents] = BankedEvents
+    if raw.type == PacketType.BANKED_EVENT_STATE:
+        kind, head = BankedStateEvents, {**head, "bank_state": banks[1]}
+    return kind(
+        source_id=sources[0],
+        intrapulse_time=sources[1],
+        tof_offset=sources[2] & np.uint32(_CORRECTED_BIT - 1),
+        tof_corrected=sources[2] >= np.uint32(_CORRECTED_BIT),
+        n_banks=sources[3].astype(np.int64),
+        bank_id=banks[0],
         bank_offset=bank_offset,
-        pixel_id=events[1::2].astype(np.uint32),
-        tof=events[0::2].astype(np.uint32),
+        pixel_id=pixel_id,
+        tof=tof,
         **head,
     )
 
 
-def _walk(raw: RawPacket, words: memoryview) -> tuple[I64, I64]:
-    """Follow the counts through the payload: banks of each source, and events up to each bank.
-
-    Each count says where the next one stands, so this is a loop, over banks.
-    """
-    end = len(words)
-    position = 4
-    n_events = 0
-    n_banks = array.array("q")
-    bank_offset = array.array("q", [0])
-    while position < end:
-        if end - position < 4:
-            raise damaged(raw, f"has {(end - position) * 4} bytes left over after {len(n_banks)} sources")
-        banks = words[position + 3]
-        position += 4
-        if banks > (end - position) // 2:
-            raise damaged(
-                raw,
-                f"says that source {len(n_banks) + 1} has {banks} banks, and holds {(end - position) * 4} bytes more",
-            )
-        n_banks.append(banks)
-        for bank in range(banks):
-            if end - position < 2:
-                raise damaged(raw, f"ends before bank {bank + 1} of {banks} of source {len(n_banks)}")
-            events = words[position + 1]
-            position += 2
-            if events > (end - position) // 2:
-                raise damaged(
-                    raw,
-                    f"says that bank {bank + 1} of source {len(n_banks)} has {events} events, "
-                    f"and holds {(end - position) * 4} bytes more",
-                )
-            position += 2 * events
-            n_events += events
-            bank_offset.append(n_events)
-    return np.array(n_banks, np.int64), np.array(bank_offset, np.int64)
+def _bank_words(raw: RawPacket) -> int:
+    return 3 if raw.type == PacketType.BANKED_EVENT_STATE else 2
 
 
-def _header_rows(n_banks: I64, bank_offset: I64) -> tuple[I64, I64]:
-    """Say in which row each source and each bank begins."""
-    banks_before = np.cumsum(n_banks) - n_banks
-    source = np.arange(len(n_banks))
-    source_row = _PULSE_ROWS + _SOURCE_ROWS * source + banks_before + bank_offset[banks_before]
-    sources_up_to = np.repeat(source + 1, n_banks)
-    bank = np.arange(len(bank_offset) - 1)
-    bank_row = _PULSE_ROWS + _SOURCE_ROWS * sources_up_to + bank + bank_offset[:-1]
-    return source_row, bank_row
+def _measured(raw: RawPacket, words: U32) -> I64:
+    kernel = compiled()
+    result = np.empty(kernel.RESULT_SIZE, np.int64)
+    kernel.walk_events(words, _bank_words(raw), False, False, _NOTHING, _NOTHING, result)
+    if result[kernel.PROBLEM]:
+        raise _explain(raw, result)
+    return result
 
 
-def _event_rows(n_rows: int, source_row: I64, bank_row: I64) -> npt.NDArray[np.bool_]:
-    is_event = np.ones(n_rows, np.bool_)
-    is_event[:_PULSE_ROWS] = False
-    is_event[source_row] = False
-    is_event[source_row + 1] = False
-    is_event[bank_row] = False
-    return is_event
+def _explain(raw: RawPacket, result: I64) -> ProtocolError:
+    """Say in words what the walk found."""
+    kernel = compiled()
+    problem, count = int(result[kernel.PROBLEM]), int(result[kernel.COUNT])
+    source, bank = int(result[kernel.SOURCES]), int(result[kernel.BANK_OF_SOURCE])
+    left = 4 * int(result[kernel.WORDS_LEFT])
+    if problem == kernel.SOURCE_CUT:
+        what = f"has {left} bytes left over after {source - 1} sources"
+    elif problem == kernel.BANKS_LIE:
+        what = f"says that source {source} has {count} banks, and holds {left} bytes more"
+    elif problem == kernel.BANK_CUT:
+        what = f"ends before the events of bank {bank} of source {source}"
+    else:
+        what = f"says that bank {bank} of source {source} has {count} events, and holds {left} bytes more"
+    return damaged(raw, what)
 
 
 def encode_banked_events(packet: BankedEvents) -> bytes:
@@ -136,7 +227,7 @@ def encode_banked_events(packet: BankedEvents) -> bytes:
     Parameters
     ----------
     packet
-        Version 0 or 1.
+        Version 0 or 1; `BankedStateEvents` of version 0.
 
     Returns
     -------
@@ -149,24 +240,39 @@ def encode_banked_events(packet: BankedEvents) -> bytes:
         When a number does not fit its bits.
     """
     head = pulse_words(packet)
-    n_sources, n_banks, n_events = len(packet.source_id), len(packet.bank_id), packet.n_events
     if bool((packet.tof_offset >= _CORRECTED_BIT).any()):
         raise unfit(packet, "a tof_offset has more than 31 bits")
-    n_rows = _PULSE_ROWS + _SOURCE_ROWS * n_sources + n_banks + n_events
-    rows = np.empty(n_rows, "<u8")
-    source_row, bank_row = _header_rows(packet.n_banks, packet.bank_offset)
+    bank_words = 3 if isinstance(packet, BankedStateEvents) else 2
+    source_at, bank_at = _header_words(packet.n_banks, packet.bank_offset, bank_words)
+    n_headers = _HEAD_WORDS + _SOURCE_WORDS * len(source_at) + bank_words * len(bank_at)
+    words = np.empty(n_headers + 2 * packet.n_events, "<u4")
+    is_event = np.ones(len(words), np.bool_)
+    is_event[:_HEAD_WORDS] = False
+    words[:_HEAD_WORDS] = np.frombuffer(head, "<u4")
     corrected = packet.tof_corrected.astype(np.uint32) << np.uint32(31)
-    rows[:_PULSE_ROWS] = np.frombuffer(head, "<u8")
-    rows[source_row] = _pairs(packet.source_id, packet.intrapulse_time)
-    rows[source_row + 1] = _pairs(packet.tof_offset | corrected, packet.n_banks.astype(np.uint32))
-    rows[bank_row] = _pairs(packet.bank_id, np.diff(packet.bank_offset).astype(np.uint32))
-    rows[_event_rows(n_rows, source_row, bank_row)] = _pairs(packet.tof, packet.pixel_id)
-    return rows.tobytes()
+    of_source = (packet.source_id, packet.intrapulse_time, packet.tof_offset | corrected, packet.n_banks)
+    of_bank: list[npt.NDArray[np.generic]] = [packet.bank_id, np.diff(packet.bank_offset)]
+    if isinstance(packet, BankedStateEvents):
+        of_bank.insert(1, packet.bank_state)
+    for at, columns in ((source_at, of_source), (bank_at, of_bank)):
+        for place, column in enumerate(columns):
+            words[at + place] = column
+            is_event[at + place] = False
+    events = np.empty((packet.n_events, 2), "<u4")
+    events[:, 0] = packet.tof
+    events[:, 1] = packet.pixel_id
+    words[is_event] = events.ravel()
+    return words.tobytes()
 
 
-def _pairs(first: npt.NDArray[np.uint32], second: npt.NDArray[np.uint32]) -> Rows:
-    """Interleave two columns into rows of eight bytes."""
-    words = np.empty((len(first), 2), "<u4")
-    words[:, 0] = first
-    words[:, 1] = second
-    return words.view("<u8")[:, 0]
+def _header_words(n_banks: I64, bank_offset: I64, bank_words: int) -> tuple[I64, I64]:
+    """Say at which word each source and each bank begins."""
+    banks_before = np.cumsum(n_banks) - n_banks
+    source = np.arange(len(n_banks))
+    source_at = (
+        _HEAD_WORDS + _SOURCE_WORDS * source + bank_words * banks_before + 2 * bank_offset[banks_before]
+    )
+    sources_up_to = np.repeat(source + 1, n_banks)
+    bank = np.arange(len(bank_offset) - 1)
+    bank_at = _HEAD_WORDS + _SOURCE_WORDS * sources_up_to + bank_words * bank + 2 * bank_offset[:-1]
+    return source_at, bank_at

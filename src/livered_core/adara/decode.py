@@ -72,7 +72,9 @@ def decode(raw: RawPacket) -> Packet:
     """
     decoder = _DECODERS.get((raw.type, raw.version))
     if decoder is None:
-        return UnknownPacket(type=raw.type, version=raw.version, time_ns=raw.time_ns, payload=raw.payload)
+        return UnknownPacket(
+            type=raw.type, version=raw.version, time_ns=raw.time_ns, payload=bytes(raw.payload)
+        )
     return decoder(raw)
 
 
@@ -216,6 +218,7 @@ _DECODERS: Final[Mapping[tuple[int, int], Callable[[RawPacket], Packet]]] = Mapp
         (PacketType.RTDL, 1): decode_rtdl,
         (PacketType.BANKED_EVENT, 0): decode_banked_events,
         (PacketType.BANKED_EVENT, 1): decode_banked_events,
+        (PacketType.BANKED_EVENT_STATE, 0): decode_banked_events,
         (PacketType.BEAM_MONITOR_EVENT, 0): decode_beam_monitor_events,
         (PacketType.BEAM_MONITOR_EVENT, 1): decode_beam_monitor_events,
         (PacketType.RUN_STATUS, 0): _run_status,

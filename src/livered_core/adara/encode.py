@@ -28,7 +28,7 @@ from livered_core.adara.packets import (
     VariableString,
     VariableU32,
 )
-from livered_core.adara.pulses import BankedEvents, BeamMonitorEvents, Rtdl
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents, Rtdl
 from livered_core.adara.types import PacketType
 from livered_core.adara.wire import bits, frame, padded, text_bytes, unfit
 
@@ -173,6 +173,7 @@ _ENCODERS: Final[Mapping[type[Any], tuple[PacketType, int, Callable[[Any], bytes
     {
         Annotation: (PacketType.STREAM_ANNOTATION, 0, _annotation),
         BankedEvents: (PacketType.BANKED_EVENT, 1, encode_banked_events),
+        BankedStateEvents: (PacketType.BANKED_EVENT_STATE, 0, encode_banked_events),
         BeamMonitorEvents: (PacketType.BEAM_MONITOR_EVENT, 1, encode_beam_monitor_events),
         BeamlineInfo: (PacketType.BEAMLINE_INFO, 1, _beamline_info),
         ClientHello: (PacketType.CLIENT_HELLO, 1, _client_hello),

@@ -2,86 +2,191 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+import attrs
+
 from livered_core.adara.epoch import NS_PER_S, unix_ns
+from livered_core.adara.types import PacketType
 from livered_core.adara.wire import HEADER, RawPacket
 from livered_core.errors import ProtocolError
 
 MAX_PAYLOAD: Final = 64 * 1024 * 1024
 """Default for the largest payload taken, bytes: several times the largest pulse that NOMAD can have."""
+BUFFER_SIZE: Final = 4 * 1024 * 1024
+"""Bytes of the buffer that a framer begins with and comes back to."""
 
 _LENGTH_BYTES: Final = 4
 _SHOWN_BYTES: Final = 64
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\r\n\t")
+_KNOWN_TYPES: Final = frozenset(PacketType)
+_FIRST_SERVER_TYPE: Final = 0x4000
+"""Types below come from the detectors: as numbers they are small enough to be met by chance."""
+_FIRST_TIME_S: Final = 100_000_000
+"""March 1993, in seconds since 1990: before there was beam, and beyond any time of flight in ticks."""
+# The format word of packets that a server sends: version, then the three bytes of the type.
+_FORMAT_WORD: Final = re.compile(
+    rb"[\x00-\x0f](?:[\x00-\x0e]\x40|[\x00\x02]\x41|[\x00-\x05]\x80|[\x01-\x05]\x81)\x00"
+)
+
+
+@attrs.frozen
+class Skipped:
+    """A piece of the stream that was left out, because no packets could be found in it.
+
+    Attributes
+    ----------
+    offset
+        Where it begins, bytes from the beginning of the stream.
+    length
+        Its bytes.
+    what
+        What stands there instead of a packet, in words.
+    """
+
+    offset: int
+    length: int
+    what: str
 
 
 class Framer:
-    """Turns pieces of a stream into packets.
+    """Turns a stream into packets; its memory is bounded by about twice `max_payload`.
 
-    Holds the beginning of one packet at most, so its memory is bounded by `max_payload`. Every byte is copied
-    once, or twice when its packet comes in several pieces.
+    The quick way, without a copy: let the source write into `writable`, say how much it wrote with `take`. A
+    packet is given out when the header that follows it has come and looks like one: so a packet that was cut
+    off, with the next ones on its heels, is not taken for a whole one. `release` gives out a packet that
+    nothing follows. The comfortable way: `feed`.
 
     Parameters
     ----------
     max_payload
-        Largest payload taken, bytes. A larger one is an error.
+        Largest payload taken, bytes. A larger one is damage.
+    resynchronise
+        Whether to look for the next packets behind a damaged place and give out what was left out as
+        `Skipped`. Without it a damaged place is the end: a new connection is the better cure.
     """
 
-    def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(self, max_payload: int = MAX_PAYLOAD, *, resynchronise: bool = False) -> None:
         self._max_payload = max_payload
-        self._pending = bytearray()
+        self._resynchronise = resynchronise
+        self._buffer = bytearray(min(BUFFER_SIZE, HEADER.size + max_payload))
+        self._size = len(self._buffer)
+        self._begin = 0
+        self._end = 0
         self._offset = 0
         self._error: str | None = None
+        self._lost_at: int | None = None
+        self._lost_what = ""
 
     @property
     def pending(self) -> int:
-        """Bytes held of a packet that has not come completely."""
-        return len(self._pending)
+        """Bytes held of packets that have not been given out."""
+        return self._end - self._begin
 
     @property
     def offset(self) -> int:
-        """Bytes of the stream that have been given out as packets, headers included."""
+        """Bytes of the stream that have been given out as packets or left out, headers included."""
         return self._offset
 
-    def feed(self, data: bytes | bytearray | memoryview) -> list[RawPacket]:
-        """Take the next bytes of the stream.
+    def writable(self) -> memoryview:
+        """Return the room for the next bytes of the stream, at least one; say how many came with `take`.
+
+        Payloads that `take` and `release` gave out are void from here on.
+        """
+        held = self._end - self._begin
+        if held == 0 and len(self._buffer) > self._size:
+            self._buffer = bytearray(self._size)
+        elif self._begin and held:
+            self._buffer[:held] = self._buffer[self._begin : self._end]
+        self._begin, self._end = 0, held
+        if held == len(self._buffer):
+            self._buffer = self._buffer + bytes(held)
+        return memoryview(self._buffer)[held:]
+
+    def take(self, n: int) -> list[RawPacket | Skipped]:
+        """Cut the next bytes of the stream, which stand in `writable`.
 
         Parameters
         ----------
-        data
-            Any number of bytes. Nothing refers to them afterwards: the buffer may be used again.
+        n
+            How many came.
 
         Returns
         -------
-        list of RawPacket
-            The packets that are now complete, in order. Their payloads are copies of their own.
+        list of RawPacket or Skipped
+            In order. Payloads are views of the framer's buffer, good until `writable` is called.
 
         Raises
         ------
         ProtocolError
-            When the bytes cannot be the header of a packet. Packets before that place are given out first:
-            then the error comes with the next call, also with one of no bytes. After an error every call
-            raises it again; a new connection needs a new Framer.
+            Without `resynchronise`, when the bytes cannot be the header of a packet. Packets before that place
+            are given out first: then the error comes with the next call, also with one of no bytes. After an
+            error every call raises it again; a new connection needs a new Framer.
         """
-        self._raise_if_damaged()
+        self._end += n
+        return self._cut(alone=False)
+
+    def release(self) -> list[RawPacket | Skipped]:
+        """Give out a packet that nothing follows, because nothing more came for a while or the stream ended.
+
+        Returns and raises what `take` does.
+        """
+        return self._cut(alone=True)
+
+    def drain(self) -> list[RawPacket | Skipped]:
+        """Say that the stream has ended: give out what is left, and what cannot be a packet as `Skipped`.
+
+        Raises
+        ------
+        ProtocolError
+            Without `resynchronise`, as `take` does; then `finish` says whether it ended within a packet.
+        """
+        cut = self._cut(alone=True)
+        while self._resynchronise and self.pending:
+            # Behind a header that lies about its length there may be packets.
+            self._lost_at, self._lost_what = self._offset, "a packet of which the rest is missing"
+            cut += self._cut(alone=True)
+        return cut
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[RawPacket]:
+        """Take the next bytes of the stream and give out all packets that are complete.
+
+        Parameters
+        ----------
+        data
+            Any number of bytes. Nothing refers to them afterwards.
+
+        Returns
+        -------
+        list of RawPacket
+            In order, with payloads that are copies of their own. What `resynchronise` left out is not among
+            them.
+
+        Raises
+        ------
+        ProtocolError
+            As `take` does.
+        """
         packets: list[RawPacket] = []
         view = memoryview(data).cast("B")
         try:
-            position = self._finish_pending(view, packets) if self._pending else 0
-            position = self._cut(view, position, packets)
-            if position < len(view):
-                self._pending += view[position:]
-                self._check_header(self._pending)
-        except ProtocolError as error:
-            self._error = str(error)
-            self._pending = bytearray()
+            while True:
+                room = self.writable()
+                piece = view[: len(room)]
+                room[: len(piece)] = piece
+                view = view[len(piece) :]
+                packets += _own(self.take(len(piece)))
+                if not view:
+                    packets += _own(self.release())
+                    return packets
+        except ProtocolError:
             if not packets:
                 raise
-        return packets
+            return packets
 
     def finish(self) -> None:
-        """Say that the stream has ended.
+        """Say that the stream has ended, and that `release` has been called.
 
         Raises
         ------
@@ -89,9 +194,9 @@ class Framer:
             When it ended within a packet, or an error has not been raised yet.
         """
         self._raise_if_damaged()
-        if self._pending:
+        if self.pending:
             message = (
-                f"The ADARA stream ends within a packet: {len(self._pending)} bytes are left over "
+                f"The ADARA stream ends within a packet: {self.pending} bytes are left over "
                 f"from byte {self._offset} on, and the rest of the packet is missing."
             )
             raise ProtocolError(message)
@@ -100,79 +205,166 @@ class Framer:
         if self._error is not None:
             raise ProtocolError(self._error)
 
-    def _finish_pending(self, view: memoryview, packets: list[RawPacket]) -> int:
-        """Complete the packet that has begun, as far as the bytes go; return how many were taken."""
-        taken = self._take(view, 0, HEADER.size)
-        self._check_header(self._pending)
-        if len(self._pending) < HEADER.size:
-            return taken
-        length = int.from_bytes(self._pending[:_LENGTH_BYTES], "little")
-        taken = self._take(view, taken, HEADER.size + length)
-        if len(self._pending) == HEADER.size + length:
-            self._cut(memoryview(self._pending), 0, packets)
-            self._pending = bytearray()
-        return taken
+    def _cut(self, *, alone: bool) -> list[RawPacket | Skipped]:
+        self._raise_if_damaged()
+        packets: list[RawPacket | Skipped] = []
+        view = memoryview(self._buffer)[: self._end]
+        try:
+            while self._cut_one(view, packets, alone=alone):
+                pass
+        except ProtocolError as error:
+            self._error = str(error)
+            self._begin = self._end = 0
+            if not packets:
+                raise
+        return packets
 
-    def _take(self, view: memoryview, position: int, wanted: int) -> int:
-        """Move bytes from a position on to the pending ones until there are as many as wanted."""
-        piece = view[position : position + max(wanted - len(self._pending), 0)]
-        self._pending += piece
-        return position + len(piece)
+    def _cut_one(self, view: memoryview, packets: list[RawPacket | Skipped], *, alone: bool) -> bool:
+        """Give out the packet at the beginning, or leave out a damaged place; false when more must come."""
+        if self._lost_at is not None:
+            return self._find_again(view, self._begin, packets, alone=alone)
+        begin, end = self._begin, self._end
+        if end - begin < _LENGTH_BYTES:
+            return False
+        problem = self._problem(view[begin:])
+        if problem:
+            return self._lose(begin, problem)
+        if end - begin < HEADER.size:
+            return False
+        following = begin + HEADER.size + int.from_bytes(view[begin : begin + _LENGTH_BYTES], "little")
+        if following > end:
+            return False
+        # What is there of the next header may show already that this packet is not whole.
+        problem = self._problem(view[following:]) if end - following >= _LENGTH_BYTES else ""
+        if not problem:
+            if end - following < HEADER.size and not alone:
+                return False
+            packets.append(self._packet(view, following))
+            return True
+        return self._doubt(view, following, problem, packets, alone=alone)
 
-    def _cut(self, view: memoryview, position: int, packets: list[RawPacket]) -> int:
-        """Cut out the complete packets from a position on; return where the rest begins."""
-        end = len(view)
-        while end - position >= HEADER.size:
-            length, format_word, seconds, nanoseconds = HEADER.unpack_from(view, position)
-            start = position + HEADER.size
-            if not self._is_sane(length, nanoseconds):
-                raise self._nonsense(bytes(view[position : position + _SHOWN_BYTES]))
-            if start + length > end:
+    def _packet(self, view: memoryview, following: int) -> RawPacket:
+        """Cut out the packet at the beginning, which ends where another follows."""
+        _, format_word, seconds, nanoseconds = HEADER.unpack_from(view, self._begin)
+        payload = view[self._begin + HEADER.size : following]
+        self._move(following)
+        return RawPacket(format_word >> 8, format_word & 0xFF, unix_ns(seconds, nanoseconds), payload)
+
+    def _move(self, position: int) -> None:
+        self._offset += position - self._begin
+        self._begin = position
+
+    def _lose(self, position: int, problem: str) -> bool:
+        """Begin to look for packets behind a place that is damaged, or give up there."""
+        if not self._resynchronise:
+            raise ProtocolError(self._sentence(self._offset + position - self._begin, problem))
+        self._lost_at, self._lost_what = self._offset, problem
+        return True
+
+    def _doubt(
+        self,
+        view: memoryview,
+        following: int,
+        problem: str,
+        packets: list[RawPacket | Skipped],
+        *,
+        alone: bool,
+    ) -> bool:
+        """Decide on a packet that none follows: it was cut off, or it is whole and damage follows it."""
+        if not self._resynchronise:
+            return self._lose(following, problem)
+        found, sure = self._search(view, self._begin + HEADER.size, alone=alone)
+        if not sure and not alone and self._end - following < self._size:
+            return False
+        if sure and found >= following:
+            packets.append(self._packet(view, following))
+        return self._lose(self._begin, problem)
+
+    def _find_again(
+        self, view: memoryview, begin: int, packets: list[RawPacket | Skipped], *, alone: bool
+    ) -> bool:
+        """Go on to where packets begin again; false when it takes more bytes to know."""
+        found, sure = self._search(view, begin, alone=alone)
+        self._move(found)
+        if self._lost_at is None or not (sure or alone):
+            return False
+        if self._offset > self._lost_at:
+            packets.append(Skipped(self._lost_at, self._offset - self._lost_at, self._lost_what))
+        self._lost_at = None
+        return sure
+
+    def _search(self, view: memoryview, begin: int, *, alone: bool) -> tuple[int, bool]:
+        """Look for a packet with another one behind it, of types that servers send.
+
+        Returns
+        -------
+        position, sure
+            Where it begins; when not sure, where it might begin once more bytes have come.
+        """
+        end = self._end
+        maybe: int | None = None
+        for match in _FORMAT_WORD.finditer(view, begin + _LENGTH_BYTES, end):
+            position = match.start() - _LENGTH_BYTES
+            if end - position < HEADER.size:
                 break
-            packets.append(
-                RawPacket(
-                    format_word >> 8,
-                    format_word & 0xFF,
-                    unix_ns(seconds, nanoseconds),
-                    bytes(view[start : start + length]),
-                )
-            )
-            position = start + length
-            self._offset += HEADER.size + length
-        return position
+            if self._problem(view[position:]):
+                continue
+            following = position + HEADER.size + int.from_bytes(view[position : position + 4], "little")
+            if end - following >= HEADER.size:
+                if not self._problem(view[following:]):
+                    return position, True
+            elif alone:
+                if following == end:
+                    return position, True
+            elif maybe is None:
+                maybe = position
+        if alone:
+            return end, False
+        return (max(begin, end - HEADER.size + 1) if maybe is None else maybe), False
 
-    def _check_header(self, begun: bytearray) -> None:
-        """Look at as much of a header as there is: what talks text and then waits is found out at once."""
-        if len(begun) < _LENGTH_BYTES:
-            return
-        length = int.from_bytes(begun[:_LENGTH_BYTES], "little")
-        nanoseconds = int.from_bytes(begun[12:16], "little") if len(begun) >= HEADER.size else 0
-        if not self._is_sane(length, nanoseconds):
-            raise self._nonsense(bytes(begun[:_SHOWN_BYTES]))
+    def _problem(self, found: memoryview) -> str:
+        """Say what speaks against a header, of which there may be only the first bytes; empty when nothing does."""
+        length = int.from_bytes(found[:_LENGTH_BYTES], "little")
+        if length % 4 or length > self._max_payload:
+            return self._describe(found)
+        if len(found) < HEADER.size:
+            return ""
+        _, format_word, seconds, nanoseconds = HEADER.unpack_from(found)
+        if nanoseconds >= NS_PER_S:
+            return self._describe(found)
+        from_server = format_word >> 8 in _KNOWN_TYPES and format_word >> 8 >= _FIRST_SERVER_TYPE
+        # Descriptions may have any time; what has a pulse's time, or a type nobody knows, must not be too old.
+        return "" if from_server or seconds >= _FIRST_TIME_S else self._describe(found)
 
-    def _is_sane(self, length: int, nanoseconds: int) -> bool:
-        return length % 4 == 0 and length <= self._max_payload and nanoseconds < NS_PER_S
-
-    def _nonsense(self, found: bytes) -> ProtocolError:
-        """Make the error for bytes at the present offset that cannot be a header."""
-        what = _describe_text(found) or self._describe_header(found)
-        if self._offset == 0:
-            return ProtocolError(
-                f"This does not look like an ADARA stream: at its beginning stands {what}; check host and port."
-            )
-        return ProtocolError(
-            f"The ADARA stream is damaged: at byte {self._offset}, where a packet should begin, stands {what}; "
+    def _sentence(self, offset: int, problem: str) -> str:
+        if offset == 0:
+            return f"This does not look like an ADARA stream: at its beginning stands {problem}; check host and port."
+        return (
+            f"The ADARA stream is damaged: at byte {offset}, where a packet should begin, stands {problem}; "
             "connect again or check the file."
         )
 
-    def _describe_header(self, found: bytes) -> str:
-        length = int.from_bytes(found[:_LENGTH_BYTES], "little")
+    def _describe(self, found: memoryview) -> str:
+        shown = bytes(found[:_SHOWN_BYTES])
+        text = _describe_text(shown)
+        if text is not None:
+            return text
+        length = int.from_bytes(shown[:_LENGTH_BYTES], "little")
         if length > self._max_payload:
             return f"a payload length of {length} bytes, more than the {self._max_payload} allowed"
         if length % 4:
             return f"a payload length of {length} bytes, which is not a multiple of 4"
-        nanoseconds = int.from_bytes(found[12:16], "little")
-        return f"a time with {nanoseconds} nanoseconds, which is more than a second"
+        _, format_word, seconds, nanoseconds = HEADER.unpack_from(shown)
+        if nanoseconds >= NS_PER_S:
+            return f"a time with {nanoseconds} nanoseconds, which is more than a second"
+        return (
+            f"a packet of type 0x{format_word >> 8:04X}, version {format_word & 0xFF}, "
+            f"and a time of {seconds} s after 1990, which is before there was beam"
+        )
+
+
+def _own(cut: list[RawPacket | Skipped]) -> list[RawPacket]:
+    return [attrs.evolve(each, payload=bytes(each.payload)) for each in cut if isinstance(each, RawPacket)]
 
 
 def _describe_text(found: bytes) -> str | None:

@@ -5,11 +5,11 @@ Layouts: sections "Beam Monitor Event Data" and "Real Time Data Link (RTDL) Info
 
 from __future__ import annotations
 
-import array
 import struct
 
 import numpy as np
 
+from livered_core.adara.banked import compiled, words_of
 from livered_core.adara.pulse_head import pulse_words, read_head
 from livered_core.adara.pulses import I64, RTDL_FRAMES, BeamMonitorEvents, Rtdl
 from livered_core.adara.types import CHARGE_UNIT_PC
@@ -21,10 +21,10 @@ from livered_core.adara.wire import (
     require_length,
     unfit,
 )
+from livered_core.errors import ProtocolError
 
 _SECTION_WORDS = 3
 _COUNT_BITS = 22
-_COUNT_MASK = (1 << _COUNT_BITS) - 1
 _MONITOR_BITS = 10
 _TOF_BITS = 21
 _CYCLE_BITS = 10
@@ -54,22 +54,23 @@ def decode_beam_monitor_events(raw: RawPacket) -> BeamMonitorEvents:
     ProtocolError
         When the numbers of events do not fit the payload.
     """
+    kernel = compiled()
     head = read_head(raw)
-    if len(raw.payload) % 4:
-        raise damaged(raw, f"has a payload of {len(raw.payload)} bytes, which is not a multiple of 4")
-    words = np.frombuffer(raw.payload, "<u4").astype(np.uint32, copy=False)
-    section_at, event_offset = _walk(raw, words.data)
-    is_event = np.ones(len(words), np.bool_)
-    is_event[:4] = False
-    for word in range(_SECTION_WORDS):
-        is_event[section_at + word] = False
-    events = words[is_event]
-    offset_word = words[section_at + 2]
+    words = words_of(raw)
+    result = np.empty(kernel.RESULT_SIZE, np.int64)
+    kernel.measure_monitors(words, result)
+    if result[kernel.PROBLEM]:
+        raise _explain(raw, result)
+    n_sections = int(result[kernel.SOURCES])
+    sections = np.empty((_SECTION_WORDS, n_sections), np.uint32)
+    event_offset = np.empty(n_sections + 1, np.int64)
+    events = np.empty(int(result[kernel.EVENTS]), np.uint32)
+    kernel.read_monitors(words, sections, event_offset, events)
     return BeamMonitorEvents(
-        monitor_id=words[section_at] >> np.uint32(_COUNT_BITS),
-        source_id=words[section_at + 1],
-        tof_offset=offset_word & np.uint32(_TOP_BIT - 1),
-        tof_corrected=offset_word >= np.uint32(_TOP_BIT),
+        monitor_id=sections[0] >> np.uint32(_COUNT_BITS),
+        source_id=sections[1],
+        tof_offset=sections[2] & np.uint32(_TOP_BIT - 1),
+        tof_corrected=sections[2] >= np.uint32(_TOP_BIT),
         event_offset=event_offset,
         tof=events & np.uint32((1 << _TOF_BITS) - 1),
         event_cycle=events >> np.uint32(_TOF_BITS) & np.uint32((1 << _CYCLE_BITS) - 1),
@@ -78,32 +79,15 @@ def decode_beam_monitor_events(raw: RawPacket) -> BeamMonitorEvents:
     )
 
 
-def _walk(raw: RawPacket, words: memoryview) -> tuple[I64, I64]:
-    """Follow the counts through the payload: where sections begin, and events up to each section."""
-    end = len(words)
-    position = 4
-    n_events = 0
-    section_at = array.array("q")
-    event_offset = array.array("q", [0])
-    while position < end:
-        section_at.append(position)
-        if end - position < _SECTION_WORDS:
-            raise damaged(
-                raw,
-                f"has {(end - position) * 4} bytes left over after {len(section_at) - 1} monitor sections",
-            )
-        events = words[position] & _COUNT_MASK
-        position += _SECTION_WORDS
-        if events > end - position:
-            raise damaged(
-                raw,
-                f"says that monitor section {len(section_at)} has {events} events, "
-                f"and holds {(end - position) * 4} bytes more",
-            )
-        position += events
-        n_events += events
-        event_offset.append(n_events)
-    return np.array(section_at, np.int64), np.array(event_offset, np.int64)
+def _explain(raw: RawPacket, result: I64) -> ProtocolError:
+    kernel = compiled()
+    section, count = int(result[kernel.SOURCES]), int(result[kernel.COUNT])
+    left = 4 * int(result[kernel.WORDS_LEFT])
+    if result[kernel.PROBLEM] == kernel.SOURCE_CUT:
+        return damaged(raw, f"has {left} bytes left over after {section - 1} monitor sections")
+    return damaged(
+        raw, f"says that monitor section {section} has {count} events, and holds {left} bytes more"
+    )
 
 
 def encode_beam_monitor_events(packet: BeamMonitorEvents) -> bytes:
@@ -175,7 +159,7 @@ def decode_rtdl(raw: RawPacket) -> Rtdl:
             f"has frame {ring_word >> _FRAME_BITS} where the ring period, frame {_RING_PERIOD_FRAME}, must be",
         )
     flavor = charge_word >> 24
-    frames = np.frombuffer(raw.payload, "<u4", offset=_RTDL.size).astype(np.uint32, copy=False)
+    frames = np.frombuffer(raw.payload, "<u4", offset=_RTDL.size).astype(np.uint32)
     return Rtdl(
         time_ns=raw.time_ns,
         proton_charge_pc=(charge_word & _FRAME_MASK) * CHARGE_UNIT_PC,

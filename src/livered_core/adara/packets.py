@@ -12,7 +12,7 @@ from __future__ import annotations
 import attrs
 
 from livered_core.adara.epoch import epics_time, unix_ns
-from livered_core.adara.pulses import BankedEvents, BeamMonitorEvents, Rtdl
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents, Rtdl
 from livered_core.adara.types import (
     SYNC_SIGNATURE,
     AnnotationMarker,
@@ -329,6 +329,7 @@ class UnknownPacket:
 Packet = (
     Annotation
     | BankedEvents
+    | BankedStateEvents
     | BeamMonitorEvents
     | BeamlineInfo
     | ClientHello

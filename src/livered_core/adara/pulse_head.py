@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from livered_core.adara.pulses import BankedEvents, BeamMonitorEvents
-from livered_core.adara.types import CHARGE_UNIT_PC
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents
+from livered_core.adara.types import CHARGE_UNIT_PC, PacketType
 from livered_core.adara.wire import RawPacket, bits, charge_units, require_at_least
 
 _WORDS = struct.Struct("<IIII")
@@ -17,7 +17,8 @@ _FLAGS_BITS = 20
 def read_head(raw: RawPacket) -> dict[str, Any]:
     """Read what the packets of events have in common.
 
-    Version 0 has 32 bits of flags; version 1 has 12 bits of veto above 20 bits of flags.
+    Version 0 has 32 bits of flags; version 1, and the packets with states from their version 0 on, have 12 bits
+    of veto above 20 bits of flags.
 
     Parameters
     ----------
@@ -36,13 +37,14 @@ def read_head(raw: RawPacket) -> dict[str, Any]:
     """
     require_at_least(raw, _WORDS.size)
     charge, energy, cycle, word = _WORDS.unpack_from(raw.payload)
+    has_veto = raw.version > 0 or raw.type == PacketType.BANKED_EVENT_STATE
     return {
         "time_ns": raw.time_ns,
         "proton_charge_pc": charge * CHARGE_UNIT_PC,
         "energy_ev": energy,
         "cycle": cycle,
-        "veto": 0 if raw.version == 0 else word >> _FLAGS_BITS,
-        "flags": word if raw.version == 0 else word & (1 << _FLAGS_BITS) - 1,
+        "veto": word >> _FLAGS_BITS if has_veto else 0,
+        "flags": word & (1 << _FLAGS_BITS) - 1 if has_veto else word,
         "version": raw.version,
     }
 
@@ -65,7 +67,7 @@ def pulse_words(packet: BankedEvents | BeamMonitorEvents) -> bytes:
     DataModelError
         When a number does not fit, or version 0 is to carry a veto.
     """
-    if packet.version == 0:
+    if packet.version == 0 and not isinstance(packet, BankedStateEvents):
         bits(packet, "veto of version 0", packet.veto, 0)
         word = bits(packet, "flags", packet.flags, 32)
     else:

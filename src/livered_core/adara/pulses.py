@@ -133,12 +133,40 @@ class BankedEvents:
         return int(np.count_nonzero(~self.tof_corrected & (self.tof_offset > 0)))
 
 
-@attrs.frozen
-class DetectorEvents:
-    """The events of a pulse that belong to detector pixels, and how many others there were.
+@attrs.frozen(kw_only=True)
+class BankedStateEvents(BankedEvents):
+    """Type 0x4100, version 0: as `BankedEvents`, with the state of the instrument for each bank.
+
+    A bank comes once for each state in which it has events. Described by the facility's server and translator
+    only (``sms/SMSControl.cc``, ``stc/StreamParser.cpp`` of the ADARA repository): the state stands between the
+    bank's id and its number of events.
 
     Attributes
     ----------
+    bank_state
+        uint32[b].
+    """
+
+    bank_state: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
+    version: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        _require_same_length(self, "bank_id", "bank_state")
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class PulseEvents:
+    """What a reduction needs of a pulse: its events that belong to detector pixels, and how many others there were.
+
+    Attributes
+    ----------
+    time_ns
+        The pulse, nanoseconds UTC since the Unix epoch.
+    proton_charge_pc
+        Picocoulomb.
+    flags, veto
+        As in `BankedEvents`.
     pixel_id
         uint32[n].
     tof
@@ -147,15 +175,27 @@ class DetectorEvents:
         Events left out because the detector set the pixel's error bit.
     n_unmapped
         Events left out because their pixel is not in the pixel map.
+    n_uncorrected_sources
+        Number of sources whose events lack a correction of frame skew that they ought to have.
     """
 
-    pixel_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
+    time_ns: int
+    proton_charge_pc: int
+    flags: int
+    veto: int
+    pixel_id: U32
+    tof: U32
     n_error_pixel: int
     n_unmapped: int
+    n_uncorrected_sources: int
+
+    @property
+    def n_events(self) -> int:
+        """Number of events, those left out included."""
+        return len(self.tof) + self.n_error_pixel + self.n_unmapped
 
 
-def detector_events(packet: BankedEvents) -> DetectorEvents:
+def detector_events(packet: BankedEvents) -> PulseEvents:
     """Leave out the events of error pixels and of unmapped pixels, and count them.
 
     Parameters
@@ -165,20 +205,26 @@ def detector_events(packet: BankedEvents) -> DetectorEvents:
 
     Returns
     -------
-    DetectorEvents
+    PulseEvents
         The packet's own arrays where nothing is left out, else copies.
     """
+    pixel_id, tof = packet.pixel_id, packet.tof
+    counts = np.diff(packet.bank_offset)
     # These are the two largest numbers there are, so one comparison finds both.
     is_other = packet.bank_id >= ERROR_PIXELS_BANK
-    if not is_other.any():
-        return DetectorEvents(packet.pixel_id, packet.tof, 0, 0)
-    counts = np.diff(packet.bank_offset)
-    keep = np.repeat(~is_other, counts)
-    return DetectorEvents(
-        pixel_id=packet.pixel_id[keep],
-        tof=packet.tof[keep],
+    if is_other.any():
+        keep = np.repeat(~is_other, counts)
+        pixel_id, tof = pixel_id[keep], tof[keep]
+    return PulseEvents(
+        time_ns=packet.time_ns,
+        proton_charge_pc=packet.proton_charge_pc,
+        flags=packet.flags,
+        veto=packet.veto,
+        pixel_id=pixel_id,
+        tof=tof,
         n_error_pixel=int(counts[packet.bank_id == ERROR_PIXELS_BANK].sum()),
         n_unmapped=int(counts[packet.bank_id == UNMAPPED_BANK].sum()),
+        n_uncorrected_sources=packet.n_uncorrected_sources,
     )
 
 

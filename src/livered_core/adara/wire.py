@@ -35,13 +35,14 @@ class RawPacket:
     time_ns
         Time in the header, nanoseconds UTC since the Unix epoch.
     payload
-        The bytes after the header: a copy of their own, good for as long as anyone keeps it.
+        The bytes after the header: a copy of their own, or a view of the framer's buffer, which is good until
+        the framer takes more bytes. What is decoded of it owns what it holds.
     """
 
     type: int
     version: int
     time_ns: int
-    payload: bytes = attrs.field(repr=lambda payload: f"<{len(payload)} bytes>")
+    payload: bytes | memoryview = attrs.field(repr=lambda payload: f"<{len(payload)} bytes>")
 
 
 def type_name(packet_type: int) -> str:
@@ -125,7 +126,7 @@ def text_at(raw: RawPacket, start: int, length: int, what: str) -> str:
         raise damaged(
             raw, f"says that its {what} has {length} bytes, and holds {max(len(raw.payload) - start, 0)}"
         )
-    data = raw.payload[start : start + length]
+    data = bytes(raw.payload[start : start + length])
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

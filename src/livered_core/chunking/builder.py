@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
-from livered_core.chunking.items import LogSample, Pulse
-from livered_core.model import Chunk, EventBatch, InstrumentDefinition, SlowLog
+from livered_core.chunking.items import LogSample, MonitorPulse, Pulse
+from livered_core.model import Chunk, EventBatch, InstrumentDefinition, MonitorEvents, PixelMap, SlowLog
+
+U32 = npt.NDArray[np.uint32]
 
 
 class ChunkBuilder:
@@ -14,6 +17,8 @@ class ChunkBuilder:
 
     def __init__(self) -> None:
         self.definition: InstrumentDefinition | None = None
+        self.pixel_map: PixelMap | None = None
+        self._monitors: list[MonitorPulse] = []
         self._pulses: list[Pulse] = []
         self._samples: list[LogSample] = []
         self._in_force: dict[str, LogSample] = {}
@@ -33,6 +38,7 @@ class ChunkBuilder:
     def begin_run(self) -> None:
         """Count chunks from 1 again; of the logs so far only the values in force are of interest to the run."""
         self._sequence = 0
+        self._monitors = []
         self.settle_logs()
 
     def settle_logs(self) -> None:
@@ -46,6 +52,10 @@ class ChunkBuilder:
         self._pulses.append(pulse)
         self._n_events += len(pulse.tof)
 
+    def add_monitors(self, pulse: MonitorPulse) -> None:
+        """Collect the beam monitor events of a pulse."""
+        self._monitors.append(pulse)
+
     def add_log(self, sample: LogSample) -> None:
         """Collect a value of a slow log."""
         self._samples.append(sample)
@@ -56,12 +66,14 @@ class ChunkBuilder:
         Returns
         -------
         Chunk
-            With columns of its own: nothing is shared with the reader's buffers.
+            Its columns are views of a block where the pulses lie in one, side by side, and copies else.
         """
-        batch = _batch(self._pulses)
+        pulses, batch = self._pulses, _batch(self._pulses)
+        monitors = _monitor_events(self._monitors)
         logs = self._close_logs()
         self._sequence += 1
         self._pulses = []
+        self._monitors = []
         self._n_events = 0
         times = batch.pulse_time_ns
         return Chunk(
@@ -75,6 +87,10 @@ class ChunkBuilder:
             proton_charge_pc=float(batch.proton_charge_pc.sum()),
             logs=logs,
             instrument=self.definition,
+            n_error_pixel_events=sum(pulse.n_error_pixel for pulse in pulses),
+            n_unmapped_events=sum(pulse.n_unmapped for pulse in pulses),
+            monitors=monitors,
+            pixel_map=self.pixel_map,
         )
 
     def _close_logs(self) -> dict[str, SlowLog]:
@@ -121,9 +137,10 @@ def _batch(pulses: list[Pulse]) -> EventBatch:
     if not pulses:
         return EventBatch.empty()
     counts = [len(pulse.tof) for pulse in pulses]
+    pixel_id, tof = _columns(pulses)
     return EventBatch(
-        pixel_id=np.concatenate([pulse.pixel_id for pulse in pulses]),
-        tof=np.concatenate([pulse.tof for pulse in pulses]),
+        pixel_id=pixel_id,
+        tof=tof,
         pulse_time_ns=np.array([pulse.time_ns for pulse in pulses], np.int64),
         proton_charge_pc=np.array([pulse.proton_charge_pc for pulse in pulses], np.float64),
         event_offset=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -131,15 +148,65 @@ def _batch(pulses: list[Pulse]) -> EventBatch:
     )
 
 
+def _is_next_to(before: Pulse, pulse: Pulse) -> bool:
+    same_block = before.block is not None and pulse.block is before.block
+    return same_block and pulse.start == before.start + len(before.tof)
+
+
+def _columns(pulses: list[Pulse]) -> tuple[U32, U32]:
+    """Join the columns of pulses: those side by side in one block are one piece, and one piece is not copied."""
+    pixel_id: list[U32] = []
+    tof: list[U32] = []
+    first = 0
+    for i in range(1, len(pulses) + 1):
+        before = pulses[i - 1]
+        if i < len(pulses) and _is_next_to(before, pulses[i]):
+            continue
+        begin, block = pulses[first], before.block
+        if block is None:
+            pixel_id += [pulse.pixel_id for pulse in pulses[first:i]]
+            tof += [pulse.tof for pulse in pulses[first:i]]
+        else:
+            end = before.start + len(before.tof)
+            pixel_id.append(block.pixel_id[begin.start : end])
+            tof.append(block.tof[begin.start : end])
+        first = i
+    if len(tof) == 1:
+        return pixel_id[0], tof[0]
+    return np.concatenate(pixel_id), np.concatenate(tof)
+
+
+def _monitor_events(pulses: list[MonitorPulse]) -> dict[int, MonitorEvents]:
+    """Sort the events of pulses by their monitor."""
+    if not pulses:
+        return {}
+    counts = np.concatenate([np.diff(pulse.event_offset) for pulse in pulses])
+    monitor = np.concatenate([pulse.monitor_id for pulse in pulses])
+    time_ns = np.repeat(
+        np.array([pulse.time_ns for pulse in pulses], np.int64), [len(pulse.monitor_id) for pulse in pulses]
+    )
+    tof = np.concatenate([pulse.tof for pulse in pulses])
+    of_event = np.repeat(monitor, counts)
+    events = {}
+    for number in np.unique(monitor).tolist():
+        mine = (monitor == number) & (counts > 0)
+        if mine.any():
+            offset = np.concatenate([[0], np.cumsum(counts[mine])]).astype(np.int64)
+            events[number] = MonitorEvents(time_ns[mine], offset, tof[of_event == number])
+    return events
+
+
 def _slow_log(samples: list[LogSample]) -> SlowLog:
     ordered = sorted(samples, key=lambda sample: sample.time_ns)
     newest = ordered[-1]
-    values = [sample.value for sample in ordered]
-    numbers = not any(isinstance(value, str) for value in values)
+    values = np.empty(len(ordered), object)
+    for row, sample in enumerate(ordered):
+        values[row] = sample.value
+    numbers = not any(isinstance(sample.value, str | np.ndarray) for sample in ordered)
     return SlowLog(
         name=newest.name,
         device=newest.device,
         unit=newest.unit,
         time_ns=np.array([sample.time_ns for sample in ordered], np.int64),
-        value=np.array(values, np.float64 if numbers else object),
+        value=values.astype(np.float64) if numbers else values,
     )

@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from livered_core.chunking.event_blocks import EventBlock
 from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo
 
 
@@ -23,12 +24,42 @@ class Pulse:
         As in the stream.
     pixel_id, tof
         uint32[n]; tof in ticks of 100 ns. Events in error pixels and unmapped ones are not among them.
+    n_error_pixel, n_unmapped
+        Events that are not among them.
+    block, start
+        Where the columns are cut from, and from which event on; None when they are nobody else's.
     """
 
     time_ns: int
     proton_charge_pc: float
     flags: int
     pixel_id: npt.NDArray[np.uint32]
+    tof: npt.NDArray[np.uint32]
+    n_error_pixel: int = 0
+    n_unmapped: int = 0
+    block: EventBlock | None = None
+    start: int = 0
+
+
+@attrs.frozen(eq=False)
+class MonitorPulse:
+    """The beam monitor events of one pulse of the run in hand.
+
+    Attributes
+    ----------
+    time_ns
+        Nanoseconds UTC since the Unix epoch: the pulse id.
+    monitor_id
+        uint32[m], for each section of a monitor.
+    event_offset
+        int64[m + 1]: the events of section i are ``event_offset[i]:event_offset[i + 1]``.
+    tof
+        uint32[n], ticks of 100 ns.
+    """
+
+    time_ns: int
+    monitor_id: npt.NDArray[np.uint32]
+    event_offset: npt.NDArray[np.int64]
     tof: npt.NDArray[np.uint32]
 
 
@@ -80,14 +111,14 @@ class LogSample:
     time_ns
         The time that the value has, nanoseconds UTC; in a prologue it may be months old.
     value
-        A number, or a text (names of an enumeration included).
+        A number, a text (names of an enumeration included), or float64[k] for variables that are arrays.
     """
 
     name: str
     device: str
     unit: str
     time_ns: int
-    value: float | str
+    value: float | str | npt.NDArray[np.float64] = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
 
 
 @attrs.frozen
@@ -104,4 +135,14 @@ class Remark:
     sentence: str
 
 
-StreamItem = Remark | Pulse | RunBegan | RunChanged | RunStopped | DataMissing | LogSample | DefinitionSeen
+StreamItem = (
+    Remark
+    | Pulse
+    | MonitorPulse
+    | RunBegan
+    | RunChanged
+    | RunStopped
+    | DataMissing
+    | LogSample
+    | DefinitionSeen
+)

@@ -23,6 +23,8 @@ from livered_core.adara import (
     Geometry,
     Heartbeat,
     Packet,
+    PacketType,
+    PulseEvents,
     PulseFlag,
     Rtdl,
     RunDetails,
@@ -32,11 +34,14 @@ from livered_core.adara import (
     UnknownPacket,
     detector_events,
     read_run_info,
+    type_name,
 )
 from livered_core.chunking.counts import StreamCounts
+from livered_core.chunking.event_blocks import EventBlock
 from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
+    MonitorPulse,
     Pulse,
     Remark,
     RunBegan,
@@ -44,11 +49,15 @@ from livered_core.chunking.items import (
     RunStopped,
     StreamItem,
 )
+from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.slow_logs import SlowLogDecoder
 from livered_core.chunking.taken_pulses import TakenPulses
 from livered_core.errors import ProtocolError
 from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo, format_utc
 
+_ALL_PULSES: Final = PulseSelection()
+_REMEMBERED_TYPES: Final = 100
+"""Kinds of unknown packets that are spoken of."""
 _REMEMBERED_RUNS: Final = 1000
 """Runs that are over and will not be taken again, and descriptions of runs that are kept."""
 
@@ -60,14 +69,15 @@ class StreamState:
     ----------
     instrument
         Short name for `RunInfo`.
-    not_before_ns
-        Pulses before this time are left out; 0 takes all.
+    selection
+        Which pulses are taken.
     """
 
-    def __init__(self, instrument: str, not_before_ns: int = 0) -> None:
+    def __init__(self, instrument: str, selection: PulseSelection = _ALL_PULSES) -> None:
         self.counts = StreamCounts()
         self._instrument = instrument
-        self._not_before_ns = not_before_ns
+        self.selection = selection
+        self._unknown: set[tuple[int, int]] = set()
         self._logs = SlowLogDecoder()
         self._definition: InstrumentDefinition | None = None
         self._details: dict[int, RunDetails] = {}
@@ -78,10 +88,12 @@ class StreamState:
         self._joined = ""
         self._paused = False
         self._taken = TakenPulses()
+        self._monitors_taken = TakenPulses()
         # What the server is replaying.
         self._history = False
         self._resuming = False
         self._resume_after_ns = 0
+        self._monitors_after_ns = 0
         self._overlap_seen = False
         self._said: RunStatus | None = None
         self._said_from_start = False
@@ -114,6 +126,7 @@ class StreamState:
         self._overlap_seen = False
         self._resuming = self.resumes
         self._resume_after_ns = self._taken.newest_ns if self._resuming else 0
+        self._monitors_after_ns = self._monitors_taken.newest_ns if self._resuming else 0
         if not self._resuming:
             # Of a run without a pulse nothing is lost by taking it up anew.
             self._run = None
@@ -141,7 +154,7 @@ class StreamState:
 
     def _meaning(self, packet: Packet) -> Iterator[StreamItem]:
         if isinstance(packet, BankedEvents):
-            yield from self._pulse(packet)
+            yield from self.pulse(detector_events(packet))
         elif isinstance(packet, RunStatus):
             yield from self._run_status(packet)
         elif isinstance(packet, RunInfoPacket):
@@ -150,44 +163,149 @@ class StreamState:
             yield from self._geometry(packet)
         elif isinstance(packet, Annotation):
             self._annotation(packet)
-        elif isinstance(packet, Rtdl | BeamMonitorEvents | Heartbeat):
-            yield from self._time_passes(packet)
+        elif isinstance(packet, BeamMonitorEvents):
+            yield from self._monitors(packet)
+        elif isinstance(packet, Rtdl):
+            yield from self.rtdl(packet.time_ns)
+        elif isinstance(packet, Heartbeat):
+            yield from self._time_passes(packet.time_ns)
         elif isinstance(packet, UnknownPacket):
-            self.counts.unknown_packets += 1
+            yield from self._not_known(packet)
         else:
             yield from self._logs.feed(packet)
 
     # Pulses.
 
-    def _pulse(self, packet: BankedEvents) -> Iterator[StreamItem]:
-        n_events = len(packet.tof)
-        replayed = self._is_replayed(packet)
+    def pulse(
+        self, pulse: PulseEvents, block: EventBlock | None = None, start: int = 0
+    ) -> Iterator[StreamItem]:
+        """Say what the events of a pulse mean; `feed` does it for packets that are decoded.
+
+        Parameters
+        ----------
+        pulse
+            The next pulse of the connection.
+        block, start
+            Where its columns are cut from.
+
+        Yields
+        ------
+        StreamItem
+            As from `feed`; a `Pulse`, if any, comes last.
+        """
+        replayed = self._is_replayed(pulse.time_ns, pulse.flags)
         if not replayed:
             yield from self._resume()
-        if replayed or self._history:
-            self.counts.pulse("replayed", n_events)
-        elif self._run is None:
-            self.counts.pulse("between_runs", n_events)
-        elif packet.time_ns < self._not_before_ns:
-            self.counts.pulse("early", n_events)
-        else:
-            yield from self._announce()
-            self._taken.add(packet.time_ns)
-            if self._paused:
-                self.counts.pulse("paused", n_events)
-                return
-            self.counts.pulse("reduced", n_events)
-            events = detector_events(packet)
-            self.counts.error_pixel_events += events.n_error_pixel
-            self.counts.unmapped_events += events.n_unmapped
-            charge = float(packet.proton_charge_pc)
-            yield Pulse(packet.time_ns, charge, int(packet.flags), events.pixel_id, events.tof)
+        place = self._place(pulse, replayed=replayed)
+        self.counts.pulse(place, pulse)
+        if place in ("replayed", "between_runs", "early"):
+            return
+        yield from self._announce()
+        self._taken.add(pulse.time_ns)
+        if place != "reduced":
+            return
+        self.counts.error_pixel_events += pulse.n_error_pixel
+        self.counts.unmapped_events += pulse.n_unmapped
+        if pulse.n_uncorrected_sources:
+            yield from self._uncorrected()
+        yield Pulse(
+            time_ns=pulse.time_ns,
+            proton_charge_pc=float(pulse.proton_charge_pc),
+            flags=int(pulse.flags),
+            pixel_id=pulse.pixel_id,
+            tof=pulse.tof,
+            n_error_pixel=pulse.n_error_pixel,
+            n_unmapped=pulse.n_unmapped,
+            block=block,
+            start=start,
+        )
 
-    def _is_replayed(self, packet: BankedEvents) -> bool:
-        if self._is_old(packet.time_ns):
+    def _place(self, pulse: PulseEvents, *, replayed: bool) -> str:
+        """Say where a pulse goes: one of `PLACES`."""
+        if replayed or self._history:
+            return "replayed"
+        if self._run is None:
+            return "between_runs"
+        if pulse.time_ns < self.selection.not_before_ns:
+            return "early"
+        if self._paused and not self.selection.keep_paused:
+            return "paused"
+        return self.selection.left_out(pulse.flags) or "reduced"
+
+    def _uncorrected(self) -> Iterator[StreamItem]:
+        first = self.counts.uncorrected_pulses == 0
+        self.counts.uncorrected_pulses += 1
+        if first:
+            done = "is added, as asked" if self.selection.add_tof_offset else "is not added"
+            yield Remark(
+                "Times of flight come without the correction of frame skew, and the stream gives an offset for it: "
+                f"it {done} (source.add_tof_offset)."
+            )
+
+    def _monitors(self, packet: BeamMonitorEvents) -> Iterator[StreamItem]:
+        yield from self._time_passes(packet.time_ns)
+        other_run = self._resuming and self._said is not None and not self._is_in_hand(self._said)
+        # The connection may have been lost between a pulse and its monitors: these have a newest time of their own.
+        twin = packet.flags & PulseFlag.DUPLICATE_PULSE
+        taken = (
+            packet.time_ns > self._monitors_after_ns
+            and (twin or packet.time_ns not in self._monitors_taken)
+            and not (self._history or other_run)
+            and self._run is not None
+            and packet.time_ns >= self.selection.not_before_ns
+            and (self.selection.keep_paused or not self._paused)
+            and not self.selection.left_out(packet.flags)
+        )
+        if not taken:
+            self.counts.left_out_monitor_events += len(packet.tof)
+            return
+        yield from self._announce()
+        self._monitors_taken.add(packet.time_ns)
+        self.counts.monitor_events += len(packet.tof)
+        if len(packet.tof):
+            yield MonitorPulse(packet.time_ns, packet.monitor_id, packet.event_offset, packet.tof)
+
+    def rtdl(self, time_ns: int) -> Iterator[StreamItem]:
+        """Note that the accelerator lives; `feed` does it for packets that are decoded."""
+        self.counts.rtdl_packets += 1
+        yield from self._time_passes(time_ns)
+
+    def data_lost(self, sentence: str) -> Iterator[StreamItem]:
+        """Note that data of this connection cannot be read.
+
+        Parameters
+        ----------
+        sentence
+            What was lost, and why.
+        """
+        yield Remark(sentence)
+        if self._run is None or self._history:
+            return
+        if self._announced:
+            yield DataMissing(sentence)
+        else:
+            self._joined = sentence
+
+    def _not_known(self, packet: UnknownPacket) -> Iterator[StreamItem]:
+        self.counts.unknown_packets += 1
+        kind = (packet.type, packet.version)
+        if kind in self._unknown or len(self._unknown) >= _REMEMBERED_TYPES:
+            return
+        self._unknown.add(kind)
+        sentence = (
+            f"Packets {type_name(packet.type)} version {packet.version} are not known to this version of livered: "
+            "they are counted and left out."
+        )
+        if packet.type in (PacketType.BANKED_EVENT, PacketType.BANKED_EVENT_STATE):
+            yield from self.data_lost(sentence)
+        else:
+            yield Remark(sentence)
+
+    def _is_replayed(self, time_ns: int, flags: int) -> bool:
+        if self._is_old(time_ns):
             return True
         # The server marks distinct pulses that share an id; only an unmarked repetition is the same pulse again.
-        return packet.time_ns in self._taken and not packet.flags & PulseFlag.DUPLICATE_PULSE
+        return time_ns in self._taken and not flags & PulseFlag.DUPLICATE_PULSE
 
     def _is_old(self, time_ns: int) -> bool:
         """Whether a moment lies before what was taken until the connection was lost."""
@@ -197,9 +315,9 @@ class StreamState:
             self._overlap_seen = True
         return True
 
-    def _time_passes(self, packet: Rtdl | BeamMonitorEvents | Heartbeat) -> Iterator[StreamItem]:
+    def _time_passes(self, time_ns: int) -> Iterator[StreamItem]:
         """Without beam there may be no events for long: other packets show as well that the replay is over."""
-        if self._resuming and not self._is_old(packet.time_ns):
+        if self._resuming and not self._is_old(time_ns):
             yield from self._resume()
 
     def _resume(self) -> Iterator[StreamItem]:
@@ -282,6 +400,7 @@ class StreamState:
         self._history = False
         self._paused = packet.paused
         self._taken = TakenPulses()
+        self._monitors_taken = TakenPulses()
         self._announced = False
         self._joined = "" if from_start else "The run was joined after its start."
         run = RunInfo(number=packet.run_number, instrument=self._instrument, start_ns=packet.run_start_ns)
@@ -295,6 +414,7 @@ class StreamState:
         self._run = None
         self._paused = False
         self._resume_after_ns = 0
+        self._monitors_after_ns = 0
         yield RunStopped(reason)
 
     def _is_in_hand(self, packet: RunStatus) -> bool:
@@ -305,8 +425,9 @@ class StreamState:
         if self._run is not None and not self._announced:
             self._announced = True
             missing = self._joined
-            if self._not_before_ns > self._run.start_ns:
-                missing = f"Data before {format_utc(self._not_before_ns)} were left out, as asked."
+            not_before_ns = self.selection.not_before_ns
+            if not_before_ns > self._run.start_ns:
+                missing = f"Data before {format_utc(not_before_ns)} were left out, as asked."
             yield RunBegan(self._run, missing)
 
     def _run_info(self, packet: RunInfoPacket) -> Iterator[StreamItem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 _REMEMBERED: Final = 600
@@ -17,8 +16,9 @@ class TakenPulses:
     def __init__(self) -> None:
         self.newest_ns = 0
         self._leap_ns = 0
-        self._recent: deque[int] = deque(maxlen=_REMEMBERED)
-        self._leaps: deque[int] = deque(maxlen=_REMEMBERED)
+        # Dictionaries as sets that know their order.
+        self._recent: dict[int, None] = {}
+        self._leaps: dict[int, None] = {}
 
     def __contains__(self, time_ns: int) -> bool:
         """Whether a pulse of this time was among the last ones taken, or leapt out of line some time ago."""
@@ -26,11 +26,18 @@ class TakenPulses:
 
     def add(self, time_ns: int) -> None:
         """Note a pulse; one that leaps far ahead or back is the newest only when the next agrees with it."""
-        self._recent.append(time_ns)
+        _note(self._recent, time_ns)
         if not self.newest_ns or abs(time_ns - self.newest_ns) <= _LEAP_NS:
             self.newest_ns = max(self.newest_ns, time_ns)
         elif self._leap_ns and abs(time_ns - self._leap_ns) <= _LEAP_NS:
             self.newest_ns = time_ns
         else:
             self._leap_ns = time_ns
-            self._leaps.append(time_ns)
+            _note(self._leaps, time_ns)
+
+
+def _note(times: dict[int, None], time_ns: int) -> None:
+    times.pop(time_ns, None)
+    times[time_ns] = None
+    if len(times) > _REMEMBERED:
+        del times[next(iter(times))]

@@ -41,6 +41,8 @@ class SourceConfig:
         Seconds before the first and at most before any new attempt.
     queue_events
         Most events that wait between reader and reduction.
+    keep_paused, leave_out_vetoed, leave_out_partial, add_tof_offset
+        Which pulses are taken, and how; see `livered_core.chunking.selection.PulseSelection`.
     """
 
     connect_timeout: float = attrs.field(
@@ -66,6 +68,22 @@ class SourceConfig:
         validator=at_least(1),
         metadata=about(
             "most events that wait between reader and reduction; beyond it the socket is not read", "events"
+        ),
+    )
+
+    keep_paused: bool = attrs.field(
+        default=False, metadata=about("take data that come while the run is paused, too")
+    )
+    leave_out_vetoed: bool = attrs.field(
+        default=False, metadata=about("leave out pulses that the accelerator vetoed")
+    )
+    leave_out_partial: bool = attrs.field(
+        default=False, metadata=about("leave out pulses of which the server says that data are missing")
+    )
+    add_tof_offset: bool = attrs.field(
+        default=False,
+        metadata=about(
+            "add the offset of frame skew to times of flight that lack it; the facility's NeXus files do not"
         ),
     )
 

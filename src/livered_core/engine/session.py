@@ -15,6 +15,7 @@ import attrs
 
 from livered_core.adara import StartRequest
 from livered_core.backoff import Backoff
+from livered_core.chunking.selection import PulseSelection
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory
 from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
@@ -307,14 +308,22 @@ class Session:
 
 
 def _native_source(config: Config, clock: Clock) -> Source:
+    start = start_request(config)
     timeouts = (config.source.connect_timeout, config.source.silence_timeout)
     settings = NativeSettings(
         instrument=config.instrument,
         address=AdaraAddress.parse(config.address, *timeouts),
-        start=start_request(config),
+        start=start,
         update_every=config.update_every,
         max_chunk_events=config.max_chunk_events,
         queue_events=config.source.queue_events,
         backoff=Backoff(config.source.retry_first, config.source.retry_longest),
+        selection=PulseSelection(
+            not_before_ns=start.time_ns or 0,
+            keep_paused=config.source.keep_paused,
+            leave_out_vetoed=config.source.leave_out_vetoed,
+            leave_out_partial=config.source.leave_out_partial,
+            add_tof_offset=config.source.add_tof_offset,
+        ),
     )
     return NativeSource(settings, clock)

@@ -9,12 +9,15 @@ from livered_core.model.events import EventBatch
 from livered_core.model.failure import HookFailure
 from livered_core.model.instrument import Instrument, InstrumentDefinition
 from livered_core.model.logs import SlowLog
+from livered_core.model.monitors import MonitorEvents
+from livered_core.model.pixel_map import NO_BANK, PixelMap
 from livered_core.model.result import Curve, Image, Receipt, Result
 from livered_core.model.run import RunEndReason, RunInfo, SessionInfo
 from livered_core.model.update import Update
 from livered_core.model.utc import format_utc
 
 __all__ = [
+    "NO_BANK",
     "Chunk",
     "Curve",
     "DataModel",
@@ -23,6 +26,8 @@ __all__ = [
     "Image",
     "Instrument",
     "InstrumentDefinition",
+    "MonitorEvents",
+    "PixelMap",
     "Receipt",
     "Result",
     "RunEndReason",

@@ -10,6 +10,8 @@ import attrs
 from livered_core.model.events import EventBatch
 from livered_core.model.instrument import InstrumentDefinition
 from livered_core.model.logs import SlowLog
+from livered_core.model.monitors import MonitorEvents
+from livered_core.model.pixel_map import PixelMap
 
 DataModel = Literal["native", "mantid"]
 """Kind of `Chunk.data`: an `EventBatch`, or a Mantid workspace."""
@@ -34,6 +36,14 @@ class Chunk:
         Numbers of pulses and of events.
     proton_charge_pc
         Sum over the pulses, picocoulomb.
+    n_error_pixel_events, n_unmapped_events
+        Events of these pulses that are not among the data: the detector set the pixel's error bit, or the pixel is
+        not in the pixel map.
+    monitors
+        Beam monitor events by the monitor's number in the stream; empty where the data bring their own
+        (``"mantid"``).
+    pixel_map
+        Which pixel belongs to which bank, as the stream says; None where it does not.
     logs
         Slow logs by name: the value that held at the chunk's beginning, and those that came during it.
     instrument
@@ -50,6 +60,10 @@ class Chunk:
     proton_charge_pc: float
     logs: Mapping[str, SlowLog] = attrs.field(factory=dict)
     instrument: InstrumentDefinition | None = None
+    n_error_pixel_events: int = 0
+    n_unmapped_events: int = 0
+    monitors: Mapping[int, MonitorEvents] = attrs.field(factory=dict)
+    pixel_map: PixelMap | None = None
 
     @property
     def events(self) -> EventBatch:

@@ -24,7 +24,8 @@ class SlowLog:
     time_ns
         int64[n], nanoseconds UTC since the Unix epoch; ascending.
     value
-        float64[n] for numbers, object[n] of str for texts and names of an enumeration.
+        float64[n] for numbers, object[n] of str for texts and names of an enumeration, object[n] of float64[k]
+        for variables that are arrays.
     """
 
     name: str
@@ -34,7 +35,7 @@ class SlowLog:
     value: npt.NDArray[Any]
 
     @property
-    def last(self) -> float | str:
+    def last(self) -> float | str | npt.NDArray[np.float64]:
         """The newest value."""
-        newest = self.value[-1]
-        return newest if isinstance(newest, str) else float(newest)
+        newest: Any = self.value[-1]
+        return newest if isinstance(newest, str | np.ndarray) else float(newest)

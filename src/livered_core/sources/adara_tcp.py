@@ -10,12 +10,14 @@ import logging
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
-from livered_core.adara import ClientHello, Framer, StartRequest, decode, encode
+from livered_core.adara import ClientHello, HelloFlag, StartRequest, encode
 from livered_core.backoff import Backoff
+from livered_core.chunking.counts import StreamCounts
+from livered_core.chunking.intake import Intake
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
@@ -24,8 +26,7 @@ from livered_core.errors import ConnectionLost, ProtocolError, SourceError
 from livered_core.sources.base import Connection
 
 _log = logging.getLogger(__name__)
-_READ_SIZE = 1 << 20
-_POLL_S = 0.25
+_POLL_S = 0.1
 
 
 @attrs.frozen
@@ -97,6 +98,7 @@ class AdaraReader:
         self._address = address
         self._start = start
         self._state = state
+        self._intake = Intake(state)
         self._put = put
         self._clock = clock
         self._backoff = backoff
@@ -104,6 +106,9 @@ class AdaraReader:
         self._failures = 0
         self._connected_at = 0.0
         self._pulse_at: float | None = None
+        self._beam_at: float | None = None
+        self._damaged_at_ns: int | None = None
+        self._damaged_again = False
         self._status = ReaderStatus()
 
     @property
@@ -113,9 +118,16 @@ class AdaraReader:
 
     @property
     def silent_s(self) -> float | None:
-        """Seconds since a pulse was received; None before the first. Safe from any thread."""
-        pulse_at = self._pulse_at
-        return None if pulse_at is None else max(0.0, self._clock.monotonic() - pulse_at)
+        """Seconds since the accelerator or a pulse was heard of; None before the first. Safe from any thread."""
+        return self._since(self._pulse_at)
+
+    @property
+    def beam_off_s(self) -> float | None:
+        """Seconds since a pulse with proton charge was received; None before the first. Safe from any thread."""
+        return self._since(self._beam_at)
+
+    def _since(self, moment: float | None) -> float | None:
+        return None if moment is None else max(0.0, self._clock.monotonic() - moment)
 
     def read_until(self, stop: threading.Event) -> None:
         """Connect and read, again and again, until `stop` is set."""
@@ -123,6 +135,8 @@ class AdaraReader:
             try:
                 self._read_one_connection(stop)
             except SourceError as error:
+                if isinstance(error, ProtocolError) and self._status.connection is Connection.CONNECTED:
+                    self._note_damage()
                 self._wait_after(error, stop)
         self._status = attrs.evolve(self._status, connection=Connection.CLOSED)
 
@@ -137,17 +151,21 @@ class AdaraReader:
     def _read_one_connection(self, stop: threading.Event) -> None:
         with _connect(self._address) as connection:
             self._hello(connection)
-            self._state.connection_opened()
-            framer = Framer()
-            last_heard = self._clock.monotonic()
+            # The same damage again will not go away by itself: then it is left out.
+            self._intake.connection_opened(tolerant=self._damaged_again)
             connection.settimeout(_POLL_S)
-            while not stop.is_set():
-                data = self._receive(connection, last_heard)
-                if data:
-                    if not self._take(framer, data):
+            last_heard = self._clock.monotonic()
+            try:
+                while not stop.is_set():
+                    n = self._receive(connection, last_heard)
+                    if not self._put_all(self._intake.take(n) if n else self._intake.release()):
                         return
-                    # Taking may wait for the reduction: that is not the server's silence.
-                    last_heard = self._clock.monotonic()
+                    if n:
+                        # Taking may wait for the reduction: that is not the server's silence.
+                        last_heard = self._clock.monotonic()
+            finally:
+                # A packet may be waiting for the next one.
+                self._put_all(self._intake.release())
 
     def _hello(self, connection: socket.socket) -> None:
         start = self._start
@@ -156,57 +174,64 @@ class AdaraReader:
         elif self._status.connects:
             # A run may have begun while the connection was lost.
             start = StartRequest.start_of_run()
+        flags = HelloFlag.SEND_PAUSE_DATA if self._state.selection.keep_paused else HelloFlag.PAUSE_AGNOSTIC
         try:
-            connection.sendall(encode(ClientHello(time_ns=self._clock.now_ns(), start=start)))
+            connection.sendall(encode(ClientHello(time_ns=self._clock.now_ns(), start=start, flags=flags)))
         except OSError as error:
             message = f"{self._address} closed the connection before it said anything ({_reason(error)})."
             raise ConnectionLost(message) from error
 
-    def _receive(self, connection: socket.socket, last_heard: float) -> bytes:
+    def _receive(self, connection: socket.socket, last_heard: float) -> int:
+        """Wait a little for bytes; return how many stand in the intake's room now."""
         try:
-            data = connection.recv(_READ_SIZE)
+            n = connection.recv_into(self._intake.writable())
         except TimeoutError:
             silent = self._clock.monotonic() - last_heard
             if silent < self._address.silence_timeout:
-                return b""
+                return 0
             message = f"{self._address} has been silent for {silent:.0f} s, and a live server always sends: is it still running?"
             raise ConnectionLost(message) from None
         except OSError as error:
             message = f"The connection to {self._address} was lost: {_reason(error)}."
             raise ConnectionLost(message) from error
-        if not data:
+        if not n:
             message = f"{self._address} closed the connection."
             raise ConnectionLost(message)
-        return data
+        return n
 
-    def _take(self, framer: Framer, data: bytes) -> bool:
+    def _put_all(self, items: Iterator[StreamItem]) -> bool:
         """Hand on what the bytes say; false when nobody wants more."""
-        newest_ns, pulses = self._state.last_pulse_ns, self._state.counts.pulses
+        counts = self._state.counts
+        newest_ns, before = self._state.last_pulse_ns, attrs.evolve(counts)
         try:
-            for raw in framer.feed(data):
-                packet = decode(raw)
-                if self._status.connection is not Connection.CONNECTED:
-                    self._connected()
-                for item in self._state.feed(packet):
-                    if not self._put(item):
-                        return False
-            # The framer gives out what came before a damaged place first, and says so when asked again.
-            framer.feed(b"")
+            for item in items:
+                if not self._put(item):
+                    return False
         except ProtocolError as error:
             message = f"{self._address}: {error}"
             raise ProtocolError(message) from error
         finally:
-            self._note_progress(newest_ns, pulses)
+            if counts.packets > before.packets and self._status.connection is not Connection.CONNECTED:
+                self._connected()
+            self._note_progress(newest_ns, before)
         return True
 
-    def _note_progress(self, newest_ns: int, pulses: int) -> None:
-        now = self._clock.monotonic()
-        if self._state.counts.pulses > pulses:
+    def _note_progress(self, newest_ns: int, before: StreamCounts) -> None:
+        now, counts = self._clock.monotonic(), self._state.counts
+        if counts.pulses > before.pulses or counts.rtdl_packets > before.rtdl_packets:
             self._pulse_at = now
+        if counts.beam_pulses > before.beam_pulses:
+            self._beam_at = now
         connected = self._status.connection is Connection.CONNECTED
         lasted = connected and now - self._connected_at > self._address.silence_timeout
         if lasted or self._state.last_pulse_ns > newest_ns:
             self._failures = 0
+
+    def _note_damage(self) -> None:
+        """Remember where a connection that was ADARA had damage."""
+        newest_ns = self._state.last_pulse_ns
+        self._damaged_again = self._damaged_at_ns == newest_ns
+        self._damaged_at_ns = newest_ns
 
     def _connected(self) -> None:
         """Count a connection as made: only now that a whole packet came is it known to be ADARA.

@@ -14,6 +14,7 @@ from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
     LogSample,
+    MonitorPulse,
     Pulse,
     Remark,
     RunBegan,
@@ -21,6 +22,7 @@ from livered_core.chunking.items import (
     RunStopped,
     StreamItem,
 )
+from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
 from livered_core.model import RunEndReason
@@ -30,6 +32,7 @@ from livered_core.sources.pulse_queue import PulseQueue
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.1
+_JOIN_S = 0.02
 _LEAVE_BEHIND_S = 2.0
 """A reader that still waits for a name or an address when the session ends is not waited for."""
 
@@ -54,6 +57,8 @@ class NativeSettings:
         Events that may wait between the reader and the reduction.
     backoff
         Waiting before connecting again.
+    selection
+        Which pulses are taken.
     """
 
     instrument: str
@@ -63,6 +68,7 @@ class NativeSettings:
     max_chunk_events: int
     queue_events: int
     backoff: Backoff
+    selection: PulseSelection = attrs.field(factory=PulseSelection)
 
 
 class NativeSource:
@@ -79,7 +85,7 @@ class NativeSource:
     def __init__(self, settings: NativeSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._state = StreamState(settings.instrument, settings.start.time_ns or 0)
+        self._state = StreamState(settings.instrument, settings.selection)
         self._queue = PulseQueue(settings.queue_events)
         self._reader = AdaraReader(
             settings.address, settings.start, self._state, self._queue.put, clock, settings.backoff
@@ -101,7 +107,7 @@ class NativeSource:
             silent_s=self._reader.silent_s,
             waiting_events=self._queue.n_events + self._builder.n_events,
             connects=reader.connects,
-            counts=attrs.asdict(self._state.counts),
+            counts=self._state.counts.by_name(),
         )
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
@@ -118,6 +124,12 @@ class NativeSource:
                 self._step(consumer)
             if failure:
                 raise failure[0]
+            # What was received is reduced, also what the reader still holds.
+            reading.set()
+            left_behind = self._clock.monotonic() + _LEAVE_BEHIND_S
+            while self._in_run and thread.is_alive() and self._clock.monotonic() < left_behind:
+                self._drain(consumer)
+                thread.join(_JOIN_S)
             if self._in_run:
                 self._drain(consumer)
             self._stop_run(consumer, RunEndReason.SESSION_STOPPED)
@@ -147,6 +159,8 @@ class NativeSource:
             self._builder.add(item)
             if self._builder.n_events >= self._settings.max_chunk_events:
                 consumer.take_chunk(self._builder.close())
+        elif isinstance(item, MonitorPulse):
+            self._builder.add_monitors(item)
         elif isinstance(item, LogSample):
             self._builder.add_log(item)
         elif isinstance(item, DefinitionSeen):
