@@ -10,6 +10,7 @@ from livered_core.adara import (
     Annotation,
     AnnotationMarker,
     BankedEvents,
+    BeamMonitorEvents,
     Geometry,
     RunDetails,
     RunInfoPacket,
@@ -81,3 +82,21 @@ def geometry(xml: str = "<instrument/>") -> Geometry:
 
 def annotation(marker: AnnotationMarker) -> Annotation:
     return Annotation(time_ns=START, marker=marker)
+
+
+def beam_monitors(index: int, counts: dict[int, int], flags: int = 0) -> BeamMonitorEvents:
+    """One section for each monitor, with so many events; the tof of each event is 500 plus its place."""
+    n = sum(counts.values())
+    return BeamMonitorEvents(
+        time_ns=pulse_time(index),
+        proton_charge_pc=100,
+        flags=flags,
+        monitor_id=np.array(list(counts), np.uint32),
+        source_id=np.zeros(len(counts), np.uint32),
+        tof_offset=np.zeros(len(counts), np.uint32),
+        tof_corrected=np.ones(len(counts), np.bool_),
+        event_offset=np.cumsum([0, *counts.values()], dtype=np.int64),
+        tof=np.arange(500, 500 + n, dtype=np.uint32),
+        event_cycle=np.zeros(n, np.uint32),
+        rising=np.ones(n, np.bool_),
+    )
