@@ -12,29 +12,46 @@ from livered_core.adara import (
     Annotation,
     AnnotationMarker,
     BankedEvents,
+    BankedStateEvents,
+    BankSet,
     BeamlineInfo,
+    BeamMonitorConfig,
     BeamMonitorEvents,
     ClientHello,
     DataDone,
+    DetectorBankSets,
     DeviceDescriptor,
     Framer,
     Geometry,
     Heartbeat,
     HelloFlag,
+    MappedEvents,
+    MonitorConfig,
+    MultipleVariableDouble,
+    MultipleVariableDoubleArray,
+    MultipleVariableString,
+    MultipleVariableU32,
+    MultipleVariableU32Array,
+    PixelMapping,
+    PixelMappingAlt,
     PulseFlag,
+    RawEvents,
     Rtdl,
     RunInfoPacket,
     RunStatus,
     RunStatusCode,
+    SourceList,
     StartRequest,
     Sync,
     TransComplete,
     UnknownPacket,
     VariableDouble,
+    VariableDoubleArray,
     VariableSeverity,
     VariableStatus,
     VariableString,
     VariableU32,
+    VariableU32Array,
     decode,
     encode,
 )
@@ -116,6 +133,31 @@ RTDL = {
 }
 # 0x40000000 | 0x1E << 22 | 0x804 << 10 | 60
 RTDL_HEX = "3C10A047 068B0200 88F60080 7B930E04 2449DB05" + 23 * " 00000000" + " FFFFFFFF"
+
+CYCLE_HEX = "3C10A047"
+RAW = {
+    **{
+        name: RTDL[name]
+        for name in ("time_ns", "proton_charge_pc", "cycle", "timing_status", "veto", "bad_cycle")
+    },
+    "source_id": 11,
+    "end_of_pulse": True,
+    "pulse_sequence": 3,
+    "source_sequence": 4,
+    "intrapulse_time": 0x28B06,
+    "tof_offset": 12345,
+    "tof_corrected": True,
+    "tof": u32(1000),
+    "pixel_id": u32(42),
+}
+ALARM = {"status": VariableStatus.READ_ERROR, "severity": VariableSeverity.MAJOR_ALARM}
+SEVERAL = {
+    "time_ns": TIME_NS,
+    "device_id": 2,
+    "variable_id": 5,
+    "value_time_ns": i64(TIME_NS + 100, TIME_NS + 2**32 - 1),
+    **ALARM,
+}
 
 CASES = {
     "hello v0, now": (
@@ -245,6 +287,154 @@ CASES = {
     "translation complete": (
         f"08000000 00054000 {TIME} 02000080 6E6F0000",
         TransComplete(time_ns=TIME_NS, status=0x8000, reason="no"),
+    ),
+    "u32 array": (
+        f"18000000 00048000 {TIME} 02000000 05000000 02000100 02000000 07000000 FFFFFFFF",
+        VariableU32Array(time_ns=TIME_NS, device_id=2, variable_id=5, value=u32(7, 2**32 - 1), **ALARM),
+    ),
+    "double array": (
+        f"20000000 00058000 {TIME} 02000000 05000000 02000100 02000000 000000000000F03F 00000000000004C0",
+        VariableDoubleArray(
+            time_ns=TIME_NS, device_id=2, variable_id=5, value=np.array([1.0, -2.5]), **ALARM
+        ),
+    ),
+    "multiple u32": (
+        f"20000000 00018100 {TIME} 02000000 05000000 02000100 02000000 64000000 07000000 FFFFFFFF 08000000",
+        MultipleVariableU32(**SEVERAL, value=u32(7, 8)),
+    ),
+    "multiple double": (
+        f"28000000 00028100 {TIME} 02000000 05000000 02000100 02000000 "
+        "64000000 000000000000F03F FFFFFFFF 00000000000004C0",
+        MultipleVariableDouble(**SEVERAL, value=np.array([1.0, -2.5])),
+    ),
+    "multiple string": (
+        f"2C000000 00038100 {TIME} 02000000 05000000 02000100 02000000 "
+        "64000000 05000000 61626364 65000000 FFFFFFFF 04000000 66676869",
+        MultipleVariableString(**SEVERAL, value=("abcde", "fghi")),
+    ),
+    "multiple u32 array": (
+        f"2C000000 00048100 {TIME} 02000000 05000000 02000100 02000000 "
+        "64000000 02000000 07000000 08000000 FFFFFFFF 01000000 09000000",
+        MultipleVariableU32Array(**SEVERAL, value_offset=i64(0, 2, 3), value=u32(7, 8, 9)),
+    ),
+    "multiple double array": (
+        f"30000000 00058100 {TIME} 02000000 05000000 02000100 02000000 "
+        "64000000 00000000 FFFFFFFF 02000000 000000000000F03F 00000000000004C0",
+        MultipleVariableDoubleArray(**SEVERAL, value_offset=i64(0, 0, 2), value=np.array([1.0, -2.5])),
+    ),
+    "raw events v0": (
+        f"20000000 00000000 {TIME} 0B000000 04000380 87A51711 {CYCLE_HEX} 068B0200 39300080 E8030000 2A000000",
+        RawEvents(**RAW, data_flags=0, flavor=0x11, version=0),
+    ),
+    "mapped events v1": (
+        f"20000000 01030000 {TIME} 0B000000 04000380 87A51711 {CYCLE_HEX} 068B0200 39300080 E8030000 2A000000",
+        MappedEvents(**RAW, data_flags=2, flavor=1),
+    ),
+    "sources": (
+        f"08000000 00020000 {TIME} 01000000 0B000000",
+        SourceList(time_ns=TIME_NS, source_id=u32(1, 11)),
+    ),
+    "pixel map": (
+        f"1C000000 00024000 {TIME} 64000000 02000300 07000000 05000000 C8000000 01000400 09000000",
+        PixelMapping(
+            time_ns=TIME_NS,
+            logical_id=u32(100, 101, 200),
+            physical_id=u32(7, 5, 9),
+            bank_id=u32(3, 3, 4),
+        ),
+    ),
+    "pixel map alt v0": (
+        f"18000000 00024100 {TIME} 02000000 64000000 03000300 07000000 05000000 08000000",
+        PixelMappingAlt(
+            time_ns=TIME_NS,
+            n_banks=2,
+            physical_id=u32(100, 101, 102),
+            logical_id=u32(7, 5, 8),
+            bank_id=u32(3, 3, 3),
+            version=0,
+        ),
+    ),
+    # The two examples of the specification.
+    "pixel map alt v1": (
+        f"40000000 01024100 {TIME} 02000000 "
+        "E8030000 E9830300 D0070000 D0070000 02000100 A00F0000 "
+        "E8030000 65800400 D0070000 D0CF0000 00FE0A00 D0070000 "
+        "05000000 01000500 09000000",
+        PixelMappingAlt(
+            time_ns=TIME_NS,
+            n_banks=2,
+            physical_id=u32(*range(1000, 2001), *range(1000, 2001, 10), 5),
+            logical_id=u32(*range(2000, 4001, 2), *range(53200, 1999, -512), 9),
+            bank_id=u32(*[3] * 1001, *[4] * 101, 5),
+        ),
+    ),
+    "monitor config v0": (
+        f"1C000000 000D4000 {TIME} 01000000 03000000 0A000000 1A410000 01000000 000000000000F03F",
+        BeamMonitorConfig(
+            time_ns=TIME_NS,
+            monitors=(
+                MonitorConfig(monitor_id=3, tof_offset_us=10, tof_max_us=16666, tof_bin_us=1, distance=1.0),
+            ),
+            version=0,
+        ),
+    ),
+    "monitor config v1": (
+        f"3C000000 010D4000 {TIME} 02000000 03000000 0A000000 1A410000 01000000 000000000000F03F "
+        "04000000 00000000 1A410000 02000000 00000000000004C0 01000000 02000000",
+        BeamMonitorConfig(
+            time_ns=TIME_NS,
+            monitors=(
+                MonitorConfig(
+                    monitor_id=3, tof_offset_us=10, tof_max_us=16666, tof_bin_us=1, distance=1.0, format=1
+                ),
+                MonitorConfig(
+                    monitor_id=4, tof_offset_us=0, tof_max_us=16666, tof_bin_us=2, distance=-2.5, format=2
+                ),
+            ),
+        ),
+    ),
+    "bank sets": (
+        f"48000000 000E4000 {TIME} 01000000 4E6F7274682042616E6B730000000000 03000000 02000000 "
+        "01000000 09000000 0A000000 1A410000 01000000 000000000000F03F 6E6F727468" + "00" * 11,
+        DetectorBankSets(
+            time_ns=TIME_NS,
+            sets=(
+                BankSet(
+                    name="North Banks",
+                    flags=3,
+                    bank_ids=(1, 9),
+                    tof_offset_us=10,
+                    tof_max_us=16666,
+                    tof_bin_us=1,
+                    throttle_hz=1.0,
+                    suffix="north",
+                ),
+            ),
+        ),
+    ),
+    "banked with states": (
+        f"40000000 00004100 {TIME} 87A51700 A497E837 3C000000 04041000 "
+        "01000000 068B0200 00000080 02000000 "
+        "05000000 02000000 01000000 E8030000 2A000000 "
+        "05000000 03000000 00000000",
+        BankedStateEvents(
+            time_ns=TIME_NS,
+            proton_charge_pc=10 * 0x17A587,
+            energy_ev=0x37E897A4,
+            cycle=60,
+            veto=1,
+            flags=0x404,
+            source_id=u32(1),
+            intrapulse_time=u32(0x28B06),
+            tof_offset=u32(0),
+            tof_corrected=bools(True),
+            n_banks=i64(2),
+            bank_id=u32(5, 5),
+            bank_state=u32(2, 3),
+            bank_offset=i64(0, 1, 1),
+            pixel_id=u32(42),
+            tof=u32(1000),
+        ),
     ),
     "a type that is not known": (
         f"04000000 07785634 {TIME} DEADBEEF",

@@ -25,20 +25,29 @@ from livered_core.adara import (
     Device,
     DeviceDescriptor,
     Heartbeat,
+    MultipleVariableDouble,
+    MultipleVariableString,
+    MultipleVariableU32,
+    MultipleVariableU32Array,
+    PixelMapping,
+    PixelMappingAlt,
     ProcessVariable,
     PulseFlag,
     RunInfoPacket,
     RunStatusCode,
     UnknownPacket,
     VariableDouble,
+    VariableDoubleArray,
     VariableU32,
     device_descriptor_xml,
 )
+from livered_core.chunking.builder import ChunkBuilder
 from livered_core.chunking.counts import PLACES
 from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
     LogSample,
+    PixelMapSeen,
     Pulse,
     Remark,
     RunBegan,
@@ -47,7 +56,7 @@ from livered_core.chunking.items import (
 )
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
-from livered_core.model import RunEndReason
+from livered_core.model import NO_BANK, RunEndReason
 
 
 def connected(**arguments):
@@ -508,3 +517,98 @@ def test_any_number_of_lost_connections_leaves_the_counts_of_an_undisturbed_run(
         stream.connection_opened()
     taken += feed(stream, new_run(5), *pulses, end_run(5))
     assert story(taken) == ["began 5", *range(n_pulses), "ended"]
+
+
+def described(kind, **fields):
+    xml = device_descriptor_xml(
+        Device(
+            name="furnace",
+            variables={3: ProcessVariable("profile", "double", "K"), 4: ProcessVariable("shutter", "mode")},
+            enumerations={"mode": {0: "closed", 1: "open"}},
+        )
+    )
+    descriptor = DeviceDescriptor(time_ns=START, device_id=7, xml=xml)
+    return feed(connected(), descriptor, kind(time_ns=START, device_id=7, **fields))
+
+
+def test_several_values_have_the_time_each_of_them_has():
+    times = START + np.array([0, 40, 4_000_000_000], np.int64)
+    samples = described(
+        MultipleVariableU32, variable_id=4, value_time_ns=times, value=np.array([1, 0, 9], np.uint32)
+    )
+    assert samples == [
+        LogSample("shutter", "furnace", "", time_ns, value)
+        for time_ns, value in zip(times.tolist(), ["open", "closed", "9"], strict=True)
+    ]
+    (first, second) = described(
+        MultipleVariableDouble, variable_id=3, value_time_ns=times[:2], value=np.array([1.5, 2.5])
+    )
+    assert (first.value, second.value, second.time_ns, second.unit) == (1.5, 2.5, START + 40, "K")
+    (text,) = described(MultipleVariableString, variable_id=3, value_time_ns=times[2:], value=("x",))
+    assert (text.value, text.time_ns) == ("x", START + 4_000_000_000)
+
+
+def test_arrays_are_logs_of_arrays():
+    (sample,) = described(VariableDoubleArray, variable_id=3, value=np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(sample.value, [1.0, 2.0])
+    two = described(
+        MultipleVariableU32Array,
+        variable_id=3,
+        value_time_ns=START + np.array([1, 2], np.int64),
+        value_offset=np.array([0, 1, 3], np.int64),
+        value=np.array([7, 8, 9], np.uint32),
+    )
+    assert [(item.time_ns - START, item.value.tolist()) for item in two] == [(1, [7.0]), (2, [8.0, 9.0])]
+    assert (
+        described(
+            MultipleVariableU32Array,
+            variable_id=3,
+            value_time_ns=np.empty(0, np.int64),
+            value_offset=np.zeros(1, np.int64),
+            value=np.empty(0, np.uint32),
+        )
+        == []
+    )
+
+
+def test_a_chunk_holds_arrays_as_they_came():
+    builder = ChunkBuilder()
+    for time_ns, value in ((1, [1.0, 2.0]), (2, [3.0, 4.0])):
+        builder.add_log(LogSample("profile", "furnace", "K", time_ns, np.array(value)))
+    log = builder.close().logs["profile"]
+    assert [row.tolist() for row in log.value] == [[1.0, 2.0], [3.0, 4.0]]
+    np.testing.assert_array_equal(log.last, [3.0, 4.0])
+
+
+def test_more_devices_than_any_beamline_has_take_no_memory(monkeypatch):
+    monkeypatch.setattr("livered_core.chunking.slow_logs.MOST_DEVICES", 5)
+    stream = connected()
+    packets = [
+        DeviceDescriptor(
+            time_ns=START, device_id=number, xml=device_descriptor_xml(Device(name=f"d{number}"))
+        )
+        for number in range(8)
+    ]
+    remarks = feed(stream, *packets, packets[0])
+    assert len(remarks) == 3
+    assert "describes more than 5 devices" in remarks[0].sentence
+    assert stream.counts.unreadable_packets == 3
+
+
+@pytest.mark.parametrize("kind", [PixelMapping, PixelMappingAlt])
+def test_the_pixel_map_is_given_once_until_it_changes_and_knows_banks(kind):
+    def packet(*banks):
+        columns = {
+            "physical_id": np.arange(len(banks), dtype=np.uint32),
+            "logical_id": np.array([30, 10, 20, 10][: len(banks)], np.uint32),
+            "bank_id": np.array(banks, np.uint32),
+        }
+        return kind(time_ns=START, **columns, **({"n_banks": 3} if kind is PixelMappingAlt else {}))
+
+    stream = connected()
+    items = feed(stream, packet(3, 1, 2, 1), packet(3, 1, 2, 1), packet(4, 1, 2, 1))
+    first, second = (item.pixel_map for item in items if isinstance(item, PixelMapSeen))
+    np.testing.assert_array_equal(
+        first.bank_of(np.array([10, 20, 30, 5, 99], np.uint32)), [1, 2, 3, NO_BANK, NO_BANK]
+    )
+    assert second.bank_of(np.array([30], np.uint32)).tolist() == [4]

@@ -6,6 +6,14 @@ of packets. Times are integer nanoseconds UTC since the Unix epoch, charges pico
 
 from livered_core.adara.banked import count_events, most_events, read_pulse
 from livered_core.adara.decode import decode
+from livered_core.adara.detector_config import (
+    BankSet,
+    BeamMonitorConfig,
+    DetectorBankSets,
+    MonitorConfig,
+    StorageFormat,
+)
+from livered_core.adara.detector_system import RTDL_FRAMES, MappedEvents, RawEvents, Rtdl, SourceList
 from livered_core.adara.devices import Device, ProcessVariable, device_descriptor_xml, read_device
 from livered_core.adara.encode import encode
 from livered_core.adara.epoch import EPICS_EPOCH_S, epics_time, unix_ns
@@ -25,17 +33,13 @@ from livered_core.adara.packets import (
     Sync,
     TransComplete,
     UnknownPacket,
-    VariableDouble,
-    VariableString,
-    VariableU32,
 )
+from livered_core.adara.pixel_map import PixelMapping, PixelMappingAlt
 from livered_core.adara.pulses import (
-    RTDL_FRAMES,
     BankedEvents,
     BankedStateEvents,
     BeamMonitorEvents,
     PulseEvents,
-    Rtdl,
     detector_events,
 )
 from livered_core.adara.runinfo import RunDetails, read_run_info, run_info_xml
@@ -52,6 +56,19 @@ from livered_core.adara.types import (
     VariableSeverity,
     VariableStatus,
 )
+from livered_core.adara.variables import (
+    MultipleVariableDouble,
+    MultipleVariableDoubleArray,
+    MultipleVariableString,
+    MultipleVariableU32,
+    MultipleVariableU32Array,
+    Variable,
+    VariableDouble,
+    VariableDoubleArray,
+    VariableString,
+    VariableU32,
+    VariableU32Array,
+)
 from livered_core.adara.wire import RawPacket, type_name
 
 __all__ = [
@@ -65,23 +82,36 @@ __all__ = [
     "UNMAPPED_BANK",
     "Annotation",
     "AnnotationMarker",
+    "BankSet",
     "BankedEvents",
     "BankedStateEvents",
+    "BeamMonitorConfig",
     "BeamMonitorEvents",
     "BeamlineInfo",
     "ClientHello",
     "DataDone",
+    "DetectorBankSets",
     "Device",
     "DeviceDescriptor",
     "Framer",
     "Geometry",
     "Heartbeat",
     "HelloFlag",
+    "MappedEvents",
+    "MonitorConfig",
+    "MultipleVariableDouble",
+    "MultipleVariableDoubleArray",
+    "MultipleVariableString",
+    "MultipleVariableU32",
+    "MultipleVariableU32Array",
     "Packet",
     "PacketType",
+    "PixelMapping",
+    "PixelMappingAlt",
     "ProcessVariable",
     "PulseEvents",
     "PulseFlag",
+    "RawEvents",
     "RawPacket",
     "Rtdl",
     "RunDetails",
@@ -89,15 +119,20 @@ __all__ = [
     "RunStatus",
     "RunStatusCode",
     "Skipped",
+    "SourceList",
     "StartRequest",
+    "StorageFormat",
     "Sync",
     "TransComplete",
     "UnknownPacket",
+    "Variable",
     "VariableDouble",
+    "VariableDoubleArray",
     "VariableSeverity",
     "VariableStatus",
     "VariableString",
     "VariableU32",
+    "VariableU32Array",
     "count_events",
     "decode",
     "detector_events",

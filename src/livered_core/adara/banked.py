@@ -18,8 +18,9 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
+from livered_core.adara.columns import I64, U32
 from livered_core.adara.pulse_head import pulse_words, read_head
-from livered_core.adara.pulses import I64, U32, BankedEvents, BankedStateEvents, PulseEvents
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, PulseEvents
 from livered_core.adara.types import PacketType
 from livered_core.adara.wire import RawPacket, damaged, unfit
 from livered_core.errors import BackendUnavailable, ProtocolError

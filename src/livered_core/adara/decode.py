@@ -9,11 +9,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+from livered_core.adara import variables
 from livered_core.adara.banked import decode_banked_events
+from livered_core.adara.detector_config import decode_beam_monitor_config, decode_detector_bank_sets
+from livered_core.adara.detector_system import (
+    decode_mapped_events,
+    decode_raw_events,
+    decode_rtdl,
+    decode_source_list,
+)
 from livered_core.adara.epoch import unix_ns
-from livered_core.adara.monitors import decode_beam_monitor_events, decode_rtdl
+from livered_core.adara.monitors import decode_beam_monitor_events
 from livered_core.adara.packets import (
     Annotation,
     BeamlineInfo,
@@ -29,26 +37,15 @@ from livered_core.adara.packets import (
     Sync,
     TransComplete,
     UnknownPacket,
-    VariableDouble,
-    VariableString,
-    VariableU32,
 )
-from livered_core.adara.types import (
-    AnnotationMarker,
-    PacketType,
-    RunStatusCode,
-    VariableSeverity,
-    VariableStatus,
-)
+from livered_core.adara.pixel_map import decode_pixel_mapping, decode_pixel_mapping_alt
+from livered_core.adara.types import AnnotationMarker, PacketType, RunStatusCode
 from livered_core.adara.wire import RawPacket, require_at_least, require_length, text_at
 
 _U32 = struct.Struct("<I")
 _TWO_U32 = struct.Struct("<II")
 _RUN_STATUS = struct.Struct("<III")
 _SYNC = struct.Struct("<16sQI")
-# Status is the upper half of its word, so that it follows the severity in memory.
-_VARIABLE_U32 = struct.Struct("<IIHHI")
-_VARIABLE_DOUBLE = struct.Struct("<IIHHd")
 _LOWER_24 = (1 << 24) - 1
 
 
@@ -138,38 +135,6 @@ def _device_descriptor(raw: RawPacket) -> DeviceDescriptor:
     return DeviceDescriptor(time_ns=raw.time_ns, device_id=device_id, xml=xml, version=raw.version)
 
 
-def _variable_of(raw: RawPacket, layout: struct.Struct) -> tuple[dict[str, Any], Any]:
-    """Read the words that all variables share, and the one that follows them."""
-    device_id, variable_id, severity, status, last = layout.unpack_from(raw.payload)
-    shared = {
-        "time_ns": raw.time_ns,
-        "device_id": device_id,
-        "variable_id": variable_id,
-        "status": VariableStatus(status),
-        "severity": VariableSeverity(severity),
-        "version": raw.version,
-    }
-    return shared, last
-
-
-def _variable_u32(raw: RawPacket) -> VariableU32:
-    require_length(raw, _VARIABLE_U32.size)
-    shared, value = _variable_of(raw, _VARIABLE_U32)
-    return VariableU32(value=value, **shared)
-
-
-def _variable_double(raw: RawPacket) -> VariableDouble:
-    require_length(raw, _VARIABLE_DOUBLE.size)
-    shared, value = _variable_of(raw, _VARIABLE_DOUBLE)
-    return VariableDouble(value=value, **shared)
-
-
-def _variable_string(raw: RawPacket) -> VariableString:
-    require_at_least(raw, _VARIABLE_U32.size)
-    shared, length = _variable_of(raw, _VARIABLE_U32)
-    return VariableString(value=text_at(raw, _VARIABLE_U32.size, length, "text"), **shared)
-
-
 def _annotation(raw: RawPacket) -> Annotation:
     require_at_least(raw, 8)
     word, scan_index = _TWO_U32.unpack_from(raw.payload)
@@ -214,6 +179,11 @@ def _trans_complete(raw: RawPacket) -> TransComplete:
 
 _DECODERS: Final[Mapping[tuple[int, int], Callable[[RawPacket], Packet]]] = MappingProxyType(
     {
+        (PacketType.RAW_EVENT, 0): decode_raw_events,
+        (PacketType.RAW_EVENT, 1): decode_raw_events,
+        (PacketType.MAPPED_EVENT, 0): decode_mapped_events,
+        (PacketType.MAPPED_EVENT, 1): decode_mapped_events,
+        (PacketType.SOURCE_LIST, 0): decode_source_list,
         (PacketType.RTDL, 0): decode_rtdl,
         (PacketType.RTDL, 1): decode_rtdl,
         (PacketType.BANKED_EVENT, 0): decode_banked_events,
@@ -221,6 +191,12 @@ _DECODERS: Final[Mapping[tuple[int, int], Callable[[RawPacket], Packet]]] = Mapp
         (PacketType.BANKED_EVENT_STATE, 0): decode_banked_events,
         (PacketType.BEAM_MONITOR_EVENT, 0): decode_beam_monitor_events,
         (PacketType.BEAM_MONITOR_EVENT, 1): decode_beam_monitor_events,
+        (PacketType.PIXEL_MAPPING, 0): decode_pixel_mapping,
+        (PacketType.PIXEL_MAPPING_ALT, 0): decode_pixel_mapping_alt,
+        (PacketType.PIXEL_MAPPING_ALT, 1): decode_pixel_mapping_alt,
+        (PacketType.BEAM_MONITOR_CONFIG, 0): decode_beam_monitor_config,
+        (PacketType.BEAM_MONITOR_CONFIG, 1): decode_beam_monitor_config,
+        (PacketType.DETECTOR_BANK_SETS, 0): decode_detector_bank_sets,
         (PacketType.RUN_STATUS, 0): _run_status,
         (PacketType.RUN_STATUS, 1): _run_status,
         (PacketType.RUN_INFO, 0): _run_info,
@@ -235,9 +211,16 @@ _DECODERS: Final[Mapping[tuple[int, int], Callable[[RawPacket], Packet]]] = Mapp
         (PacketType.BEAMLINE_INFO, 1): _beamline_info,
         (PacketType.DATA_DONE, 0): _data_done,
         (PacketType.DEVICE_DESCRIPTOR, 0): _device_descriptor,
-        (PacketType.VARIABLE_U32, 0): _variable_u32,
-        (PacketType.VARIABLE_DOUBLE, 0): _variable_double,
-        (PacketType.VARIABLE_STRING, 0): _variable_string,
+        (PacketType.VARIABLE_U32, 0): variables.decode_u32,
+        (PacketType.VARIABLE_DOUBLE, 0): variables.decode_double,
+        (PacketType.VARIABLE_STRING, 0): variables.decode_string,
+        (PacketType.VARIABLE_U32_ARRAY, 0): variables.decode_u32_array,
+        (PacketType.VARIABLE_DOUBLE_ARRAY, 0): variables.decode_double_array,
+        (PacketType.MULTIPLE_VARIABLE_U32, 0): variables.decode_multiple_u32,
+        (PacketType.MULTIPLE_VARIABLE_DOUBLE, 0): variables.decode_multiple_double,
+        (PacketType.MULTIPLE_VARIABLE_STRING, 0): variables.decode_multiple_string,
+        (PacketType.MULTIPLE_VARIABLE_U32_ARRAY, 0): variables.decode_multiple_u32_array,
+        (PacketType.MULTIPLE_VARIABLE_DOUBLE_ARRAY, 0): variables.decode_multiple_double_array,
     }
 )
 """What reads which type and version."""

@@ -7,9 +7,25 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from livered_core.adara import variables
 from livered_core.adara.banked import encode_banked_events
+from livered_core.adara.detector_config import (
+    BeamMonitorConfig,
+    DetectorBankSets,
+    encode_beam_monitor_config,
+    encode_detector_bank_sets,
+)
+from livered_core.adara.detector_system import (
+    MappedEvents,
+    RawEvents,
+    Rtdl,
+    SourceList,
+    encode_raw_events,
+    encode_rtdl,
+    encode_source_list,
+)
 from livered_core.adara.epoch import epics_time
-from livered_core.adara.monitors import encode_beam_monitor_events, encode_rtdl
+from livered_core.adara.monitors import encode_beam_monitor_events
 from livered_core.adara.packets import (
     Annotation,
     BeamlineInfo,
@@ -24,11 +40,9 @@ from livered_core.adara.packets import (
     Sync,
     TransComplete,
     UnknownPacket,
-    VariableDouble,
-    VariableString,
-    VariableU32,
 )
-from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents, Rtdl
+from livered_core.adara.pixel_map import PixelMapping, PixelMappingAlt, encode_pixel_mapping
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents
 from livered_core.adara.types import PacketType
 from livered_core.adara.wire import bits, frame, padded, text_bytes, unfit
 
@@ -119,31 +133,6 @@ def _device_descriptor(packet: DeviceDescriptor) -> bytes:
     return _words(bits(packet, "device_id", packet.device_id, 32), len(data)) + padded(data)
 
 
-def _variable_words(packet: VariableU32 | VariableDouble | VariableString) -> bytes:
-    return _words(
-        bits(packet, "device_id", packet.device_id, 32),
-        bits(packet, "variable_id", packet.variable_id, 32),
-        bits(packet, "status", packet.status, 16) << 16 | bits(packet, "severity", packet.severity, 16),
-    )
-
-
-def _variable_u32(packet: VariableU32) -> bytes:
-    return _variable_words(packet) + _words(bits(packet, "value", packet.value, 32))
-
-
-def _variable_double(packet: VariableDouble) -> bytes:
-    try:
-        value = struct.pack("<d", packet.value)
-    except struct.error:
-        raise unfit(packet, f"value is {packet.value!r} and must be a number") from None
-    return _variable_words(packet) + value
-
-
-def _variable_string(packet: VariableString) -> bytes:
-    data = text_bytes(packet, "value", packet.value, 32)
-    return _variable_words(packet) + _words(len(data)) + padded(data)
-
-
 def _annotation(packet: Annotation) -> bytes:
     comment = text_bytes(packet, "comment", packet.comment, 16)
     word = bool(packet.reset_hint) << 31 | bits(packet, "marker", packet.marker, 15) << 16 | len(comment)
@@ -186,9 +175,39 @@ _ENCODERS: Final[Mapping[type[Any], tuple[PacketType, int, Callable[[Any], bytes
         RunStatus: (PacketType.RUN_STATUS, 1, _run_status),
         Sync: (PacketType.SYNC, 0, _sync),
         TransComplete: (PacketType.TRANS_COMPLETE, 0, _trans_complete),
-        VariableDouble: (PacketType.VARIABLE_DOUBLE, 0, _variable_double),
-        VariableString: (PacketType.VARIABLE_STRING, 0, _variable_string),
-        VariableU32: (PacketType.VARIABLE_U32, 0, _variable_u32),
+        RawEvents: (PacketType.RAW_EVENT, 1, encode_raw_events),
+        MappedEvents: (PacketType.MAPPED_EVENT, 1, encode_raw_events),
+        SourceList: (PacketType.SOURCE_LIST, 0, encode_source_list),
+        PixelMapping: (PacketType.PIXEL_MAPPING, 0, encode_pixel_mapping),
+        PixelMappingAlt: (PacketType.PIXEL_MAPPING_ALT, 1, encode_pixel_mapping),
+        BeamMonitorConfig: (PacketType.BEAM_MONITOR_CONFIG, 1, encode_beam_monitor_config),
+        DetectorBankSets: (PacketType.DETECTOR_BANK_SETS, 0, encode_detector_bank_sets),
+        variables.VariableU32: (PacketType.VARIABLE_U32, 0, variables.encode_u32),
+        variables.VariableDouble: (PacketType.VARIABLE_DOUBLE, 0, variables.encode_double),
+        variables.VariableString: (PacketType.VARIABLE_STRING, 0, variables.encode_string),
+        variables.VariableU32Array: (PacketType.VARIABLE_U32_ARRAY, 0, variables.encode_array),
+        variables.VariableDoubleArray: (PacketType.VARIABLE_DOUBLE_ARRAY, 0, variables.encode_array),
+        variables.MultipleVariableU32: (PacketType.MULTIPLE_VARIABLE_U32, 0, variables.encode_multiple_u32),
+        variables.MultipleVariableDouble: (
+            PacketType.MULTIPLE_VARIABLE_DOUBLE,
+            0,
+            variables.encode_multiple_double,
+        ),
+        variables.MultipleVariableString: (
+            PacketType.MULTIPLE_VARIABLE_STRING,
+            0,
+            variables.encode_multiple_string,
+        ),
+        variables.MultipleVariableU32Array: (
+            PacketType.MULTIPLE_VARIABLE_U32_ARRAY,
+            0,
+            variables.encode_multiple_array,
+        ),
+        variables.MultipleVariableDoubleArray: (
+            PacketType.MULTIPLE_VARIABLE_DOUBLE_ARRAY,
+            0,
+            variables.encode_multiple_array,
+        ),
     }
 )
 """Type, newest version and writer of the payload of each class."""

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import attrs
 
+from livered_core.adara.detector_config import BeamMonitorConfig, DetectorBankSets
+from livered_core.adara.detector_system import MappedEvents, RawEvents, Rtdl, SourceList
 from livered_core.adara.epoch import epics_time, unix_ns
-from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents, Rtdl
+from livered_core.adara.pixel_map import PixelMapping, PixelMappingAlt
+from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents
 from livered_core.adara.types import (
     SYNC_SIGNATURE,
     AnnotationMarker,
     HelloFlag,
     RunStatusCode,
-    VariableSeverity,
-    VariableStatus,
 )
+from livered_core.adara.variables import Variable
 
 
 def _brief(text: str) -> str:
@@ -191,45 +193,6 @@ class DeviceDescriptor:
 
 
 @attrs.frozen(kw_only=True)
-class VariableU32:
-    """Type 0x8001: a new value of an integer, a boolean or an enumeration. `time_ns` may be months ago."""
-
-    time_ns: int
-    device_id: int
-    variable_id: int
-    value: int
-    status: VariableStatus = VariableStatus.OK
-    severity: VariableSeverity = VariableSeverity.OK
-    version: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class VariableDouble:
-    """Type 0x8002: a new value of a number. `time_ns` may be months ago."""
-
-    time_ns: int
-    device_id: int
-    variable_id: int
-    value: float
-    status: VariableStatus = VariableStatus.OK
-    severity: VariableSeverity = VariableSeverity.OK
-    version: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class VariableString:
-    """Type 0x8003: a new value of a text. `time_ns` may be months ago."""
-
-    time_ns: int
-    device_id: int
-    variable_id: int
-    value: str
-    status: VariableStatus = VariableStatus.OK
-    severity: VariableSeverity = VariableSeverity.OK
-    version: int = 0
-
-
-@attrs.frozen(kw_only=True)
 class Annotation:
     """Type 0x4007: a mark in the stream.
 
@@ -330,21 +293,26 @@ Packet = (
     Annotation
     | BankedEvents
     | BankedStateEvents
+    | BeamMonitorConfig
     | BeamMonitorEvents
     | BeamlineInfo
     | ClientHello
     | DataDone
+    | DetectorBankSets
     | DeviceDescriptor
     | Geometry
     | Heartbeat
+    | MappedEvents
+    | PixelMapping
+    | PixelMappingAlt
+    | RawEvents
     | Rtdl
     | RunInfoPacket
     | RunStatus
+    | SourceList
     | Sync
     | TransComplete
     | UnknownPacket
-    | VariableDouble
-    | VariableString
-    | VariableU32
+    | Variable
 )
 """Everything that `decode` may give."""

@@ -1,62 +1,23 @@
-"""Packets that come with every pulse: events as columns, no Python object for an event or a bank."""
+"""Packets of events that come with every pulse: columns, no Python object for an event or a bank."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from livered_core.adara.columns import (
+    I64,
+    U32,
+    Bools,
+    by_value,
+    is_bool,
+    is_i64,
+    is_u32,
+    require_offsets,
+    require_same_length,
+    shape,
+)
 from livered_core.adara.types import ERROR_PIXELS_BANK, UNMAPPED_BANK
-
-U32 = npt.NDArray[np.uint32]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-
-def _has(dtype: type[np.generic]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
-    def check(packet: Any, attribute: attrs.Attribute[Any], column: Any) -> None:
-        name = f"{type(packet).__name__}.{attribute.name}"
-        if not isinstance(column, np.ndarray):
-            message = f"{name} must be a numpy array and is a {type(column).__name__}."
-            raise TypeError(message)
-        if column.dtype != dtype or column.ndim != 1:
-            message = f"{name} must be {np.dtype(dtype)}[n] and is {column.dtype}{list(column.shape)}."
-            raise TypeError(message)
-
-    return check
-
-
-_is_u32 = _has(np.uint32)
-_is_i64 = _has(np.int64)
-_is_bool = _has(np.bool_)
-_by_value = attrs.cmp_using(eq=np.array_equal)
-
-
-def _shape(column: npt.NDArray[Any]) -> str:
-    return f"<{column.dtype}{list(column.shape)}>"
-
-
-def _require_same_length(packet: Any, *names: str) -> None:
-    lengths = {name: len(getattr(packet, name)) for name in names}
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        message = f"{type(packet).__name__} has {said}: they must be as many."
-        raise ValueError(message)
-
-
-def _require_offsets(packet: Any, name: str, groups: int, items: int) -> None:
-    offset = getattr(packet, name)
-    if (
-        len(offset) != groups + 1
-        or offset[0] != 0
-        or offset[-1] != items
-        or bool((offset[1:] < offset[:-1]).any())
-    ):
-        message = f"{type(packet).__name__}.{name} must ascend from 0 to {items} in {groups + 1} values."
-        raise ValueError(message)
 
 
 @attrs.frozen(kw_only=True)
@@ -101,21 +62,21 @@ class BankedEvents:
     cycle: int = 0
     veto: int = 0
     flags: int = 0
-    source_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    intrapulse_time: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof_offset: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof_corrected: Bools = attrs.field(validator=_is_bool, eq=_by_value, repr=_shape)
-    n_banks: I64 = attrs.field(validator=_is_i64, eq=_by_value, repr=_shape)
-    bank_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    bank_offset: I64 = attrs.field(validator=_is_i64, eq=_by_value, repr=_shape)
-    pixel_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
+    source_id: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    intrapulse_time: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    tof_offset: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    tof_corrected: Bools = attrs.field(validator=is_bool, eq=by_value, repr=shape)
+    n_banks: I64 = attrs.field(validator=is_i64, eq=by_value, repr=shape)
+    bank_id: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    bank_offset: I64 = attrs.field(validator=is_i64, eq=by_value, repr=shape)
+    pixel_id: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    tof: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
     version: int = 1
 
     def __attrs_post_init__(self) -> None:
-        _require_same_length(self, "source_id", "intrapulse_time", "tof_offset", "tof_corrected", "n_banks")
-        _require_same_length(self, "pixel_id", "tof")
-        _require_offsets(self, "bank_offset", len(self.bank_id), len(self.tof))
+        require_same_length(self, "source_id", "intrapulse_time", "tof_offset", "tof_corrected", "n_banks")
+        require_same_length(self, "pixel_id", "tof")
+        require_offsets(self, "bank_offset", len(self.bank_id), len(self.tof))
         if bool((self.n_banks < 0).any()) or int(self.n_banks.sum()) != len(self.bank_id):
             message = (
                 f"BankedEvents.n_banks must sum to {len(self.bank_id)}, the number of banks, none negative."
@@ -147,12 +108,12 @@ class BankedStateEvents(BankedEvents):
         uint32[b].
     """
 
-    bank_state: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
+    bank_state: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
     version: int = 0
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        _require_same_length(self, "bank_id", "bank_state")
+        require_same_length(self, "bank_id", "bank_state")
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -260,74 +221,17 @@ class BeamMonitorEvents:
     cycle: int = 0
     veto: int = 0
     flags: int = 0
-    monitor_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    source_id: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof_offset: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    tof_corrected: Bools = attrs.field(validator=_is_bool, eq=_by_value, repr=_shape)
-    event_offset: I64 = attrs.field(validator=_is_i64, eq=_by_value, repr=_shape)
-    tof: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    event_cycle: U32 = attrs.field(validator=_is_u32, eq=_by_value, repr=_shape)
-    rising: Bools = attrs.field(validator=_is_bool, eq=_by_value, repr=_shape)
+    monitor_id: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    source_id: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    tof_offset: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    tof_corrected: Bools = attrs.field(validator=is_bool, eq=by_value, repr=shape)
+    event_offset: I64 = attrs.field(validator=is_i64, eq=by_value, repr=shape)
+    tof: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    event_cycle: U32 = attrs.field(validator=is_u32, eq=by_value, repr=shape)
+    rising: Bools = attrs.field(validator=is_bool, eq=by_value, repr=shape)
     version: int = 1
 
     def __attrs_post_init__(self) -> None:
-        _require_same_length(self, "monitor_id", "source_id", "tof_offset", "tof_corrected")
-        _require_same_length(self, "tof", "event_cycle", "rising")
-        _require_offsets(self, "event_offset", len(self.monitor_id), len(self.tof))
-
-
-RTDL_FRAMES = 25
-"""Number of frames in an RTDL packet after that of the ring period."""
-
-
-def _no_frames() -> U32:
-    return np.zeros(RTDL_FRAMES, np.uint32)
-
-
-@attrs.frozen(kw_only=True)
-class Rtdl:
-    """Type 0x0001, versions 0 and 1: what the accelerator says of a pulse. `time_ns` is the pulse.
-
-    Attributes
-    ----------
-    proton_charge_pc
-        Charge of the pulse before, picocoulomb, a multiple of 10 and below 2**24 * 10.
-    flavor
-        Kind of pulse: 3 bits, 8 in version 0. 1 is a normal pulse for target station 1.
-    data_flags
-        5 bits: 1 neutrons, 2 metadata; 0 in version 0, which has none.
-    cycle, timing_status, veto
-        10, 8 and 12 bits; the veto is that of the pulse before.
-    bad_veto, bad_cycle
-        Deprecated by the protocol.
-    intrapulse_time, tof_offset
-        Ticks of 100 ns.
-    tof_corrected
-        Whether times of flight are corrected for frame skew.
-    ring_period_ps
-        Picoseconds of one turn of the accumulator ring, 24 bits.
-    frame_number, frame_data
-        uint32[25]: number (8 bits; 0 for none) and contents (24 bits) of further frames.
-    """
-
-    time_ns: int
-    proton_charge_pc: int
-    flavor: int = 1
-    data_flags: int = 0
-    cycle: int = 0
-    timing_status: int = 0
-    veto: int = 0
-    bad_veto: bool = False
-    bad_cycle: bool = False
-    intrapulse_time: int = 0
-    tof_offset: int = 0
-    tof_corrected: bool = True
-    ring_period_ps: int = 0
-    frame_number: U32 = attrs.field(factory=_no_frames, validator=_is_u32, eq=_by_value, repr=_shape)
-    frame_data: U32 = attrs.field(factory=_no_frames, validator=_is_u32, eq=_by_value, repr=_shape)
-    version: int = 1
-
-    def __attrs_post_init__(self) -> None:
-        if len(self.frame_number) != RTDL_FRAMES or len(self.frame_data) != RTDL_FRAMES:
-            message = f"Rtdl must have {RTDL_FRAMES} frames and has {len(self.frame_number)} and {len(self.frame_data)}."
-            raise ValueError(message)
+        require_same_length(self, "monitor_id", "source_id", "tof_offset", "tof_corrected")
+        require_same_length(self, "tof", "event_cycle", "rising")
+        require_offsets(self, "event_offset", len(self.monitor_id), len(self.tof))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livered_core.chunking.event_blocks import EventBlock
-from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo
+from livered_core.model import InstrumentDefinition, PixelMap, RunEndReason, RunInfo
 
 
 @attrs.frozen(eq=False)
@@ -129,6 +129,13 @@ class DefinitionSeen:
 
 
 @attrs.frozen
+class PixelMapSeen:
+    """The pixel map in force from here on."""
+
+    pixel_map: PixelMap
+
+
+@attrs.frozen
 class Remark:
     """Something for the log: what was odd in the stream, in one sentence."""
 
@@ -139,6 +146,7 @@ StreamItem = (
     Remark
     | Pulse
     | MonitorPulse
+    | PixelMapSeen
     | RunBegan
     | RunChanged
     | RunStopped

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 import attrs
+import numpy as np
 
 from livered_core.adara import (
     Annotation,
@@ -24,6 +25,7 @@ from livered_core.adara import (
     Heartbeat,
     Packet,
     PacketType,
+    PixelMapping,
     PulseEvents,
     PulseFlag,
     Rtdl,
@@ -42,6 +44,7 @@ from livered_core.chunking.items import (
     DataMissing,
     DefinitionSeen,
     MonitorPulse,
+    PixelMapSeen,
     Pulse,
     Remark,
     RunBegan,
@@ -53,7 +56,7 @@ from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.slow_logs import SlowLogDecoder
 from livered_core.chunking.taken_pulses import TakenPulses
 from livered_core.errors import ProtocolError
-from livered_core.model import InstrumentDefinition, RunEndReason, RunInfo, format_utc
+from livered_core.model import InstrumentDefinition, PixelMap, RunEndReason, RunInfo, format_utc
 
 _ALL_PULSES: Final = PulseSelection()
 _REMEMBERED_TYPES: Final = 100
@@ -80,6 +83,7 @@ class StreamState:
         self._unknown: set[tuple[int, int]] = set()
         self._logs = SlowLogDecoder()
         self._definition: InstrumentDefinition | None = None
+        self._mapping: PixelMapping | None = None
         self._details: dict[int, RunDetails] = {}
         self._over: dict[tuple[int, int], None] = {}
         # The run in hand.
@@ -161,6 +165,8 @@ class StreamState:
             yield from self._run_info(packet)
         elif isinstance(packet, Geometry):
             yield from self._geometry(packet)
+        elif isinstance(packet, PixelMapping):
+            yield from self._pixel_map(packet)
         elif isinstance(packet, Annotation):
             self._annotation(packet)
         elif isinstance(packet, BeamMonitorEvents):
@@ -453,6 +459,17 @@ class StreamState:
         if definition != self._definition:
             self._definition = definition
             yield DefinitionSeen(definition)
+
+    def _pixel_map(self, packet: PixelMapping) -> Iterator[StreamItem]:
+        # The same map comes with every file.
+        if self._mapping is not None and (
+            np.array_equal(packet.logical_id, self._mapping.logical_id)
+            and np.array_equal(packet.bank_id, self._mapping.bank_id)
+        ):
+            return
+        self._mapping = packet
+        pixel_id, first = np.unique(packet.logical_id, return_index=True)
+        yield PixelMapSeen(PixelMap(pixel_id, packet.bank_id[first]))
 
     def _annotation(self, packet: Annotation) -> None:
         replayed = self._history or (

@@ -15,6 +15,7 @@ from livered_core.chunking.items import (
     DefinitionSeen,
     LogSample,
     MonitorPulse,
+    PixelMapSeen,
     Pulse,
     Remark,
     RunBegan,
@@ -167,6 +168,8 @@ class NativeSource:
             if self._builder.n_pulses:
                 consumer.take_chunk(self._builder.close())
             self._builder.definition = item.definition
+        elif isinstance(item, PixelMapSeen):
+            self._builder.pixel_map = item.pixel_map
         elif isinstance(item, RunBegan):
             self._builder.begin_run()
             self._in_run = True
