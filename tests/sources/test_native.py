@@ -10,10 +10,19 @@ import attrs
 import numpy as np
 import pytest
 
-from adara_support import banked, end_run, geometry, new_run, pulse_time, run_info, state
-from livered_core.adara import Heartbeat, StartRequest, encode
+from adara_support import annotation, banked, end_run, geometry, new_run, pulse_time, run_info, state
+from livered_core.adara import (
+    UNMAPPED_BANK,
+    AnnotationMarker,
+    Heartbeat,
+    HelloFlag,
+    Rtdl,
+    StartRequest,
+    encode,
+)
 from livered_core.backoff import Backoff
 from livered_core.chunking.items import Pulse
+from livered_core.chunking.selection import PulseSelection
 from livered_core.clocks import SystemClock
 from livered_core.sources.adara_tcp import AdaraAddress
 from livered_core.sources.base import Connection
@@ -106,6 +115,7 @@ def running(address: str, start=StartRequest.start_of_run(), **changes: Any) -> 
         max_chunk_events=changes.pop("max_chunk_events", 1 << 30),
         queue_events=changes.pop("queue_events", 1 << 30),
         backoff=changes.pop("backoff", Backoff(0.01, 0.05)),
+        selection=changes.pop("selection", PulseSelection(not_before_ns=start.time_ns or 0)),
     )
     clock = changes.pop("clock", SystemClock())
     assert not changes
@@ -505,3 +515,59 @@ def test_columns_of_a_chunk_are_what_the_model_promises():
     events = it.consumer.chunks[0].events
     np.testing.assert_array_equal(np.diff(events.event_offset), [index % 4 for index in range(N)])
     np.testing.assert_array_equal(events.proton_charge_pc, np.full(N, 100.0))
+
+
+def test_without_beam_the_accelerators_words_are_no_silence():
+    def no_beam(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:2])
+        client.send(
+            *(
+                packet
+                for index in range(3, 6)
+                for packet in (
+                    Rtdl(time_ns=pulse_time(index), proton_charge_pc=0),
+                    banked(index, pixels=(), charge_pc=0),
+                )
+            )
+        )
+        client.hold()
+
+    with scripted_server(no_beam) as server, running(server.address) as it:
+        until(lambda: it.source.status().counts["pulses"] == 5)
+        status = it.source.status()
+        counts = status.counts
+        assert (counts["rtdl_packets"], counts["beam_pulses"]) == (3, 2)
+        assert status.beam_off_s is not None
+        until(lambda: (it.source.status().beam_off_s or 0.0) > 0.05)
+        assert it.source.status().silent_s is not None
+
+
+def test_paused_data_are_left_out_or_kept_as_asked():
+    story = (*PROLOGUE, *PULSES[:4], annotation(AnnotationMarker.PAUSE), *PULSES[4:8])
+    rest = (annotation(AnnotationMarker.RESUME), *PULSES[8:], end_run(5))
+
+    def play(client: Client) -> None:
+        client.send(*story, *rest)
+        client.hold()
+
+    for keep, expected in ((False, [*range(4), *range(8, N)]), (True, list(range(N)))):
+        selection = PulseSelection(keep_paused=keep)
+        with scripted_server(play) as server, running(server.address, selection=selection) as it:
+            it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+            (hello,) = server.hellos
+        times = [t for chunk in it.consumer.chunks for t in chunk.events.pulse_time_ns.tolist()]
+        assert times == [pulse_time(index) for index in expected]
+        assert hello.flags == (HelloFlag.SEND_PAUSE_DATA if keep else HelloFlag.PAUSE_AGNOSTIC)
+
+
+def test_events_in_no_pixel_are_said_once_for_each_chunk(caplog):
+    def play(client: Client) -> None:
+        others = [banked(index, pixels=range(7), bank_id=UNMAPPED_BANK) for index in range(N, N + 5)]
+        client.send(*PROLOGUE, *PULSES, *others, end_run(5))
+        client.hold()
+
+    with caplog.at_level("INFO"), scripted_server(play) as server, running(server.address) as it:
+        it.consumer.wait_until(lambda: "ended" in it.consumer.story)
+    said = [record.getMessage() for record in caplog.records if "not in the pixel map" in record.getMessage()]
+    assert len(said) == sum(1 for chunk in it.consumer.chunks if chunk.n_unmapped_events)
+    assert sum(chunk.n_unmapped_events for chunk in it.consumer.chunks) == 35

@@ -26,6 +26,7 @@ _STYLE: Final[Mapping[Phase, str]] = {
     Phase.LIVE: "bold green",
     Phase.PAUSED: "yellow",
     Phase.NO_PULSES: "yellow",
+    Phase.NO_BEAM: "yellow",
     Phase.STOPPING: "yellow",
     Phase.STOPPED: "dim",
     Phase.FAILED: "bold red",

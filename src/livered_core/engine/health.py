@@ -25,6 +25,7 @@ class Phase(enum.Enum):
     LIVE = "live"
     PAUSED = "paused"
     NO_PULSES = "no pulses"
+    NO_BEAM = "no beam"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -116,6 +117,8 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
         return Phase.PAUSED
     if source.silent_s is not None and source.silent_s > SILENT_S:
         return Phase.NO_PULSES
+    if source.beam_off_s is not None and source.beam_off_s > SILENT_S:
+        return Phase.NO_BEAM
     if source.last_pulse_ns and now_ns - source.last_pulse_ns > CATCHING_UP_NS:
         return Phase.CATCHING_UP
     return Phase.LIVE

@@ -66,13 +66,16 @@ class SourceStatus:
     last_pulse_ns
         Newest pulse received, nanoseconds UTC; 0 before the first.
     silent_s
-        Seconds since a pulse was received, of this run or none; None before the first.
+        Seconds since a pulse, of this run or none, or a word of the accelerator was received; None before the
+        first.
     waiting_events
         Events received and not yet in a chunk that is being reduced.
     connects
         Connections made so far.
     counts
         What came in and where it went, by name.
+    beam_off_s
+        Seconds since a pulse with proton charge was received; None before the first.
     """
 
     where: str
@@ -85,6 +88,7 @@ class SourceStatus:
     waiting_events: int
     connects: int
     counts: Mapping[str, int]
+    beam_off_s: float | None = None
 
 
 class Source(Protocol):

@@ -109,6 +109,7 @@ class NativeSource:
             waiting_events=self._queue.n_events + self._builder.n_events,
             connects=reader.connects,
             counts=self._state.counts.by_name(),
+            beam_off_s=self._reader.beam_off_s,
         )
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
@@ -159,14 +160,14 @@ class NativeSource:
         if isinstance(item, Pulse):
             self._builder.add(item)
             if self._builder.n_events >= self._settings.max_chunk_events:
-                consumer.take_chunk(self._builder.close())
+                self._hand_over(consumer)
         elif isinstance(item, MonitorPulse):
             self._builder.add_monitors(item)
         elif isinstance(item, LogSample):
             self._builder.add_log(item)
         elif isinstance(item, DefinitionSeen):
             if self._builder.n_pulses:
-                consumer.take_chunk(self._builder.close())
+                self._hand_over(consumer)
             self._builder.definition = item.definition
         elif isinstance(item, PixelMapSeen):
             self._builder.pixel_map = item.pixel_map
@@ -184,12 +185,25 @@ class NativeSource:
         elif isinstance(item, RunStopped):
             self._stop_run(consumer, item.reason)
 
+    def _hand_over(self, consumer: ChunkConsumer) -> None:
+        """Close the chunk and have it reduced; what is not among its events is said once."""
+        chunk = self._builder.close()
+        if chunk.n_error_pixel_events or chunk.n_unmapped_events:
+            _log.info(
+                "Chunk %d: %d events in pixels that the detectors marked as errors and %d in pixels that are not "
+                "in the pixel map are left out.",
+                chunk.sequence,
+                chunk.n_error_pixel_events,
+                chunk.n_unmapped_events,
+            )
+        consumer.take_chunk(chunk)
+
     def _close_chunk(self, consumer: ChunkConsumer) -> None:
         # What came while the previous chunk was being reduced belongs to this one.
         self._drain(consumer)
         closed = self._clock.monotonic()
         if self._builder.n_pulses:
-            consumer.take_chunk(self._builder.close())
+            self._hand_over(consumer)
         else:
             self._builder.settle_logs()
         consumer.update_due()
@@ -211,6 +225,6 @@ class NativeSource:
         self._in_run = False
         try:
             if self._builder.n_pulses:
-                consumer.take_chunk(self._builder.close())
+                self._hand_over(consumer)
         finally:
             consumer.run_ended(reason)
