@@ -34,7 +34,8 @@ from livered_core.backoff import Backoff
 from livered_core.chunking.selection import PulseSelection
 from livered_core.clocks import SystemClock
 from livered_core.model import Chunk, RunEndReason, RunInfo
-from livered_core.sources.adara_tcp import AdaraAddress
+from livered_core.sources.adara_connection import AdaraAddress
+from livered_core.sources.adara_tcp import AdaraReader
 from livered_core.sources.native import NativeSettings, NativeSource
 
 START_NS = 1_790_000_000_000_000_000
@@ -166,16 +167,20 @@ def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> None:
     print(f"loopback, thrown away: {plain / 1e6:.0f} M events/s")
     settings = NativeSettings(
         instrument="NOM",
-        address=AdaraAddress("127.0.0.1", port),
-        start=StartRequest.start_of_run(),
         update_every=2.0,
         max_chunk_events=20_000_000,
         queue_events=20_000_000,
-        backoff=Backoff(1.0, 2.0),
         selection=PulseSelection(),
     )
     consumer, stop = Counting(), threading.Event()
-    source = NativeSource(settings, SystemClock())
+    clock, address = SystemClock(), AdaraAddress("127.0.0.1", port)
+    source = NativeSource(
+        settings,
+        lambda state, put: AdaraReader(
+            address, StartRequest.start_of_run(), state, put, clock, Backoff(1.0, 2.0)
+        ),
+        clock,
+    )
     thread = threading.Thread(target=source.run, args=(consumer, stop))
     began = time.perf_counter()
     thread.start()

@@ -15,7 +15,7 @@ from rich.console import Console
 from livered_core.cli.view import EventRate, render
 from livered_core.clocks import SystemClock
 from livered_core.engine.session import Session
-from livered_core.engine.setup import load_configuration
+from livered_core.engine.setup import load_configuration, simulated_defaults
 
 UPDATES = 15
 WIDTH = 112
@@ -25,7 +25,7 @@ def capture(picture: Path) -> None:
     """Run the simulated beamline until a few updates have been made, and write the screen as an SVG picture."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {"HOME": folder, "LIVERED_OUTPUT_DIR": folder}
-        loaded = load_configuration("NOM", None, {}, environment, simulate=True)
+        loaded = load_configuration("NOM", None, {}, environment, defaults=simulated_defaults())
         clock = SystemClock()
         session = Session(loaded, clock, simulate=True, environ=environment)
         rate = EventRate()

@@ -334,3 +334,15 @@ def test_endless_garbage_takes_no_memory():
         assert framer.pending < 2 * BUFFER_SIZE
     (skipped,) = [each for each in framer.release() if isinstance(each, Skipped)]
     assert skipped.length >= 30 * len(piece) - 20
+
+
+def test_what_is_cut_off_at_the_end_is_given_with_its_place():
+    begin = packet(b"abcd") * 3
+    framer = Framer(resynchronise=True)
+    framer.writable()[: len(begin) + 18] = begin + packet(b"efgh")[:18]
+    cut = framer.take(len(begin) + 18) + framer.drain()
+
+    (skipped,) = [each for each in cut if isinstance(each, Skipped)]
+    assert (skipped.offset, skipped.length) == (len(begin), 18)
+    assert skipped.what == "a packet of which the rest is missing"
+    assert framer.offset == len(begin) + 18

@@ -24,7 +24,8 @@ from livered_core.backoff import Backoff
 from livered_core.chunking.items import Pulse
 from livered_core.chunking.selection import PulseSelection
 from livered_core.clocks import SystemClock
-from livered_core.sources.adara_tcp import AdaraAddress
+from livered_core.sources.adara_connection import AdaraAddress
+from livered_core.sources.adara_tcp import AdaraReader
 from livered_core.sources.base import Connection
 from livered_core.sources.native import NativeSettings, NativeSource
 from sms_support import WAIT, Client, scripted_server
@@ -104,22 +105,27 @@ class Running:
         assert not self.thread.is_alive()
 
 
+def native_source(settings, address, start, clock, backoff) -> NativeSource:
+    return NativeSource(
+        settings, lambda state, put: AdaraReader(address, start, state, put, clock, backoff), clock
+    )
+
+
 @contextlib.contextmanager
 def running(address: str, start=StartRequest.start_of_run(), **changes: Any) -> Iterator[Running]:
     silence = changes.pop("silence_timeout", 30.0)
     settings = NativeSettings(
         instrument="TST",
-        address=AdaraAddress.parse(address, 5.0, silence),
-        start=start,
         update_every=changes.pop("update_every", 3600.0),
         max_chunk_events=changes.pop("max_chunk_events", 1 << 30),
         queue_events=changes.pop("queue_events", 1 << 30),
-        backoff=changes.pop("backoff", Backoff(0.01, 0.05)),
         selection=changes.pop("selection", PulseSelection(not_before_ns=start.time_ns or 0)),
     )
     clock = changes.pop("clock", SystemClock())
+    backoff = changes.pop("backoff", Backoff(0.01, 0.05))
     assert not changes
-    source, consumer, stop, failure = NativeSource(settings, clock), Consumer(), threading.Event(), []
+    source = native_source(settings, AdaraAddress.parse(address, 5.0, silence), start, clock, backoff)
+    consumer, stop, failure = Consumer(), threading.Event(), []
 
     def run() -> None:
         try:
@@ -403,8 +409,9 @@ def test_after_slow_processing_the_next_chunk_holds_what_came_meanwhile_and_is_a
     """Chunks begin every max(update_every, processing time) seconds, as those of Mantid do."""
     clock = SetClock()
     address = AdaraAddress("127.0.0.1", 1)
-    settings = NativeSettings("TST", address, StartRequest.now(), 30.0, 1 << 30, 1 << 30, Backoff(1, 1))
-    source, consumer = NativeSource(settings, clock), Consumer()
+    settings = NativeSettings("TST", 30.0, 1 << 30, 1 << 30)
+    source = native_source(settings, address, StartRequest.now(), clock, Backoff(1, 1))
+    consumer = Consumer()
     items = [Pulse(index, 1.0, 0, np.ones(1, np.uint32), np.ones(1, np.uint32)) for index in range(3)]
     for item in items[:2]:
         source._queue.put(item)

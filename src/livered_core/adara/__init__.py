@@ -35,6 +35,7 @@ from livered_core.adara.packets import (
     UnknownPacket,
 )
 from livered_core.adara.pixel_map import PixelMapping, PixelMappingAlt
+from livered_core.adara.pulse_head import read_pulse_head
 from livered_core.adara.pulses import (
     BankedEvents,
     BankedStateEvents,
@@ -142,6 +143,7 @@ __all__ = [
     "most_events",
     "read_device",
     "read_pulse",
+    "read_pulse_head",
     "read_run_info",
     "run_info_xml",
     "type_name",

@@ -226,7 +226,7 @@ class Framer:
         begin, end = self._begin, self._end
         if end - begin < _LENGTH_BYTES:
             return False
-        problem = self._problem(view[begin:])
+        problem = self.problem(view[begin:])
         if problem:
             return self._lose(begin, problem)
         if end - begin < HEADER.size:
@@ -235,7 +235,7 @@ class Framer:
         if following > end:
             return False
         # What is there of the next header may show already that this packet is not whole.
-        problem = self._problem(view[following:]) if end - following >= _LENGTH_BYTES else ""
+        problem = self.problem(view[following:]) if end - following >= _LENGTH_BYTES else ""
         if not problem:
             if end - following < HEADER.size and not alone:
                 return False
@@ -307,11 +307,11 @@ class Framer:
             position = match.start() - _LENGTH_BYTES
             if end - position < HEADER.size:
                 break
-            if self._problem(view[position:]):
+            if self.problem(view[position:]):
                 continue
             following = position + HEADER.size + int.from_bytes(view[position : position + 4], "little")
             if end - following >= HEADER.size:
-                if not self._problem(view[following:]):
+                if not self.problem(view[following:]):
                     return position, True
             elif alone:
                 if following == end:
@@ -322,8 +322,14 @@ class Framer:
             return end, False
         return (max(begin, end - HEADER.size + 1) if maybe is None else maybe), False
 
-    def _problem(self, found: memoryview) -> str:
-        """Say what speaks against a header, of which there may be only the first bytes; empty when nothing does."""
+    def problem(self, found: bytes | bytearray | memoryview) -> str:
+        """Say what speaks against a header, of which there may be only the first bytes; empty when nothing does.
+
+        Parameters
+        ----------
+        found
+            At least the four bytes of the length. Changes nothing in the framer.
+        """
         length = int.from_bytes(found[:_LENGTH_BYTES], "little")
         if length % 4 or length > self._max_payload:
             return self._describe(found)
@@ -344,7 +350,7 @@ class Framer:
             "connect again or check the file."
         )
 
-    def _describe(self, found: memoryview) -> str:
+    def _describe(self, found: bytes | bytearray | memoryview) -> str:
         shown = bytes(found[:_SHOWN_BYTES])
         text = _describe_text(shown)
         if text is not None:

@@ -49,6 +49,18 @@ def read_head(raw: RawPacket) -> dict[str, Any]:
     }
 
 
+def read_pulse_head(raw: RawPacket) -> tuple[int, int]:
+    """Read the proton charge (picocoulomb) and the flags of a packet of events, and nothing else.
+
+    Raises
+    ------
+    ProtocolError
+        As `read_head` does.
+    """
+    head = read_head(raw)
+    return head["proton_charge_pc"], head["flags"]
+
+
 def pulse_words(packet: BankedEvents | BeamMonitorEvents) -> bytes:
     """Write what the packets of events have in common.
 

@@ -77,9 +77,8 @@ class EventBlocks:
     def _next(self, n: int) -> EventBlock:
         if n > self._capacity:
             return EventBlock.of(n)
-        current = self._block
         for index in range(len(self._kept)):
-            if self._kept[index] is not current and _references(self._kept, index) == self._unused:
+            if _references(self._kept, index) == self._unused:
                 return self._kept[index]
         block = EventBlock.of(self._capacity)
         if len(self._kept) < _KEPT_BLOCKS:

@@ -41,6 +41,8 @@ class Intake:
     def connection_opened(self, *, tolerant: bool = False) -> None:
         """Begin with the bytes of a new connection, or of a file.
 
+        A packet that the last one left unfinished is dropped and its bytes are counted as skipped.
+
         Parameters
         ----------
         tolerant
@@ -48,6 +50,7 @@ class Intake:
             would come again. What is left out of a run makes it incomplete.
         """
         self._tolerant = tolerant
+        self.state.counts.skipped_bytes += self._framer.pending
         self._framer = Framer(resynchronise=tolerant)
         self.state.connection_opened()
 

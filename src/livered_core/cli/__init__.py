@@ -14,12 +14,16 @@ from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, LiveredError
 _COMMANDS: Final = {
     "check": "livered_core.cli.check:check",
     "config": "livered_core.cli.config:config",
+    "inspect": "livered_core.cli.inspect:inspect",
+    "record": "livered_core.cli.record:record",
     "run": "livered_core.cli.run:run",
     "simulate": "livered_core.cli.simulate:simulate",
 }
 _SHORT_HELP: Final = {
     "check": "Say whether everything is in place to run.",
     "config": "Show the configuration and where each value is from.",
+    "inspect": "Say what is in a recorded stream.",
+    "record": "Write a live stream to disk.",
     "run": "Reduce an instrument's data live.",
     "simulate": "Play a simulated beamline for anything that speaks ADARA.",
 }

@@ -16,7 +16,7 @@ from livered_core.engine.session import choose_backend
 from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
-from livered_core.sources.adara_tcp import AdaraAddress
+from livered_core.sources.adara_connection import AdaraAddress
 
 _CONNECT_TIMEOUT_S = 5.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -19,9 +20,10 @@ from livered_core.cli.view import EventRate, LineTimes, render, status_line
 from livered_core.clocks import SystemClock
 from livered_core.engine.health import Health, failure_sentence
 from livered_core.engine.session import Session
-from livered_core.engine.setup import load_configuration
-from livered_core.errors import EXIT_DIED
+from livered_core.engine.setup import load_configuration, recorded_defaults, simulated_defaults
+from livered_core.errors import EXIT_DIED, ConfigError
 from livered_core.model.text import one_line
+from livered_core.recording import Recording, open_recording
 
 _log = logging.getLogger(__name__)
 _ENDED_AT_ONCE: Final = "livered: asked to stop again, ended at once; what was not published is lost."
@@ -30,6 +32,7 @@ _EPILOG = """\b
 Examples:
   livered run --instrument NOM --simulate --stop-after-run
   livered run --instrument NOM --config my.toml
+  livered run --instrument NOM --source night.adara
 
 Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not).
 """
@@ -41,6 +44,11 @@ Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not)
 @click.option("--simulate", is_flag=True, help="Start a simulated beamline and take data from it.")
 @options.idf
 @click.option("--address", metavar="HOST:PORT", help="Where the data stream is.")
+@click.option(
+    "--source",
+    metavar="RECORDING",
+    help="Take data from a recording: an .adara file, a folder of the server's files, or a NeXus event file.",
+)
 @click.option("--backend", metavar="NAME", help="native, mantid, or auto.")
 @click.option("--update-every", metavar="SECONDS", type=float, help="Seconds between two updates.")
 @click.option("--from-now", is_flag=True, help="Begin with the data of now, not with the start of the run.")
@@ -65,10 +73,14 @@ def run(**arguments: Any) -> None:
         "run_transition": "stop" if arguments["stop_after_run"] else None,
         "simulate": {"idf": _text(arguments["idf"])},
     }
-    simulate = arguments["simulate"]
-    loaded = load_configuration(arguments["instrument"], arguments["config_file"], flags, simulate=simulate)
+    simulate, recording, defaults = arguments["simulate"], None, None
+    if arguments["source"] is not None:
+        recording, defaults = _recording(arguments), recorded_defaults()
+    elif simulate:
+        defaults = simulated_defaults()
+    loaded = load_configuration(arguments["instrument"], arguments["config_file"], flags, defaults=defaults)
     screen = Screen(sys.stdout, plain=arguments["plain"])
-    session = Session(loaded, SystemClock(), simulate=simulate)
+    session = Session(loaded, SystemClock(), simulate=simulate, recording=recording)
     StopSignals(
         lambda name: _stop(session, screen, name), lambda: screen.last_words(_ENDED_AT_ONCE)
     ).install()
@@ -90,6 +102,18 @@ def run(**arguments: Any) -> None:
     if not screen.close(tuple(last)):
         _end_now(code)
     sys.exit(code)
+
+
+def _recording(arguments: Mapping[str, Any]) -> Recording:
+    """Open the recording that is given in place of a stream."""
+    others = [name for name in ("simulate", "address", "from_now") if arguments[name]]
+    if others:
+        option = f"--{others[0].replace('_', '-')}"
+        message = (
+            f"--source takes data from a recording, and {option} is about a stream: leave one of them out."
+        )
+        raise ConfigError(message)
+    return open_recording(Path(arguments["source"]))
 
 
 def _text(path: Path | None) -> str | None:

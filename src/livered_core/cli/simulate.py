@@ -14,7 +14,7 @@ from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.logs import ScreenFormatter
 from livered_core.clocks import SystemClock
-from livered_core.engine.setup import load_configuration
+from livered_core.engine.setup import load_configuration, simulated_defaults
 from livered_core.simulator.play import serve
 from livered_core.simulator.server import Address
 
@@ -47,7 +47,7 @@ def simulate(**arguments: Any) -> None:
     given = {name: arguments[name] for name in names}
     given["idf"] = None if idf is None else str(idf.absolute())
     loaded = load_configuration(
-        arguments["instrument"], arguments["config_file"], {"simulate": given}, simulate=True
+        arguments["instrument"], arguments["config_file"], {"simulate": given}, defaults=simulated_defaults()
     )
     screen = logging.StreamHandler()
     screen.setFormatter(ScreenFormatter())

@@ -12,8 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from livered_core.cli.numbers import in_si, in_uah
 from livered_core.cli.screen import text
-from livered_core.diffraction import UAH_PER_PC
 from livered_core.engine.health import Health, Phase
 from livered_core.model import Result
 from livered_core.model.result import Note
@@ -24,6 +24,7 @@ _STYLE: Final[Mapping[Phase, str]] = {
     Phase.BETWEEN_RUNS: "cyan",
     Phase.CATCHING_UP: "yellow",
     Phase.LIVE: "bold green",
+    Phase.READING: "green",
     Phase.PAUSED: "yellow",
     Phase.NO_PULSES: "yellow",
     Phase.NO_BEAM: "yellow",
@@ -134,11 +135,14 @@ def status_line(health: Health, rate: float) -> str:
     """
     if health.run is None:
         return f"{health.phase.value}; {health.source.where}"
-    lag = f", {health.lag_s:.1f} s old" if health.lag_s is not None else ""
+    read = health.source.read_fraction
+    age = f", {health.lag_s:.1f} s old" if health.lag_s is not None else ""
+    if read is not None:
+        age = f", {read:.0%}"
     complete = "complete" if not health.missing else f"INCOMPLETE: {' '.join(health.missing)}"
     return (
-        f"run {health.run.number}: {health.phase.value}{lag}, {health.n_events:,} events ({_si(rate)}/s), "
-        f"{_charge(health.proton_charge_pc)}, chunk {health.n_chunks}, update {health.n_updates}, {complete}"
+        f"run {health.run.number}: {health.phase.value}{age}, {health.n_events:,} events ({in_si(rate)}/s), "
+        f"{in_uah(health.proton_charge_pc)}, chunk {health.n_chunks}, update {health.n_updates}, {complete}"
     )
 
 
@@ -150,7 +154,10 @@ def _facts(health: Health, rate: float) -> Table:
     grid.add_column()
     run = health.run
     title = text(run.title or "no title yet") if run else text("none", "dim")
-    lag = f"{health.lag_s:.1f} s" if health.lag_s is not None else "no data yet"
+    read = health.source.read_fraction
+    age = ("lag", f"{health.lag_s:.1f} s" if health.lag_s is not None else "no data yet")
+    if read is not None:
+        age = ("read", f"{read:.0%}")
     complete = text("yes", "green")
     if health.missing:
         complete = text("NO: " + " ".join(health.missing), "bold red")
@@ -164,8 +171,8 @@ def _facts(health: Health, rate: float) -> Table:
             text(health.phase.value, _STYLE[health.phase]),
         ),
         ("title", title, "source", text(health.source.where)),
-        ("events", f"{health.n_events:,}", "event rate", f"{_si(rate)}/s"),
-        ("proton charge", _charge(health.proton_charge_pc), "lag", lag),
+        ("events", f"{health.n_events:,}", "event rate", f"{in_si(rate)}/s"),
+        ("proton charge", in_uah(health.proton_charge_pc), *age),
         ("chunk", str(health.n_chunks), "update", str(health.n_updates)),
         ("complete", complete, "dropped chunks", str(health.dropped_chunks)),
     ]
@@ -188,14 +195,3 @@ def _cell(value: Note | None, decimals: int) -> Text:
     if isinstance(value, float):
         return text(f"{value:,.{decimals}f}")
     return text(str(value) if isinstance(value, (bool, str)) else f"{value:,}")
-
-
-def _charge(proton_charge_pc: float) -> str:
-    return f"{proton_charge_pc * UAH_PER_PC:.3f} uAh"
-
-
-def _si(number: float) -> str:
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= factor:
-            return f"{number / factor:.3g} {letter}"
-    return f"{number:.0f}"

@@ -23,6 +23,7 @@ class Phase(enum.Enum):
     BETWEEN_RUNS = "between runs"
     CATCHING_UP = "catching up"
     LIVE = "live"
+    READING = "reading a recording"
     PAUSED = "paused"
     NO_PULSES = "no pulses"
     NO_BEAM = "no beam"
@@ -89,7 +90,9 @@ class Health:
 
     @property
     def lag_s(self) -> float | None:
-        """Wall time minus the newest pulse accumulated, seconds; None without."""
+        """Wall time minus the newest pulse accumulated, seconds; None without, and for a recording."""
+        if self.source.read_fraction is not None:
+            return None
         return max(0.0, (self.now_ns - self.last_pulse_ns) / 1e9) if self.last_pulse_ns else None
 
 
@@ -105,6 +108,8 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
     now_ns
         Wall time, nanoseconds UTC.
     """
+    if source.read_fraction is not None:
+        return Phase.READING
     if source.connection is Connection.CLOSED:
         return Phase.STOPPED
     if source.connection is Connection.CONNECTING:

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import attrs
 from livered_core.adara import StartRequest
 from livered_core.backoff import Backoff
 from livered_core.chunking.selection import PulseSelection
+from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory
 from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
@@ -27,10 +29,13 @@ from livered_core.model.utc import parse_utc
 from livered_core.publish.latest import Latest
 from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
+from livered_core.recording import Recording
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
 from livered_core.simulator.process import SimulatorProcess, StartCancelled, start_simulator
-from livered_core.sources.adara_tcp import AdaraAddress
-from livered_core.sources.base import Source
+from livered_core.sources.adara_connection import AdaraAddress
+from livered_core.sources.adara_file import RecordingReader
+from livered_core.sources.adara_tcp import AdaraReader
+from livered_core.sources.base import Put, Source
 from livered_core.sources.native import NativeSettings, NativeSource
 
 _log = logging.getLogger(__name__)
@@ -83,6 +88,8 @@ class Session:
         The clocks.
     simulate
         Whether to start a simulated beamline and to take data from it.
+    recording
+        A recording to take data from, in place of the stream.
     make_source
         Makes the source of chunks from the configuration; by default the native one.
     environ
@@ -95,13 +102,15 @@ class Session:
         clock: Clock,
         *,
         simulate: bool = False,
+        recording: Recording | None = None,
         make_source: Callable[[Config, Clock], Source] | None = None,
         environ: dict[str, str] | None = None,
     ) -> None:
         self._loaded = loaded
         self._clock = clock
         self._simulate = simulate
-        self._make_source = make_source or _native_source
+        self._recording = recording
+        self._make_source = make_source or self._native_source
         self._environ = dict(os.environ) if environ is None else environ
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -214,15 +223,11 @@ class Session:
         config = self._loaded.config
         backend = choose_backend(config.backend)
         plugins = make_plugins(self._loaded, backend)
-        name = f"{config.instrument}-simulated" if self._simulate else config.instrument
-        folder = stack.enter_context(RunDirectory(run_directory(name, self._environ)))
+        folder = stack.enter_context(RunDirectory(run_directory(self._name(), self._environ)))
         simulator = None
         if self._simulate:
             simulator = stack.enter_context(self._simulated_beamline(config))
             config = attrs.evolve(config, address=simulator.address)
-        elif not config.address and self._make_source is _native_source:
-            message = "address is empty: say where the data stream is, as host:port, or use --simulate."
-            raise ConfigError(message)
         hooks = Dispatcher(plugins, config.hooks.owner, self._clock)
         backoff = Backoff(config.publish.retry_first, config.publish.retry_longest)
         worker = PublishWorker(hooks, folder.write_latest, self._clock, backoff)
@@ -239,6 +244,13 @@ class Session:
             plugins={plugin.name: plugin.version for plugin in plugins},
         )
         return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
+
+    def _name(self) -> str:
+        """Name what runs: beside the service of an instrument others may try things on recordings of it."""
+        name = self.config.instrument
+        if self._simulate:
+            return f"{name}-simulated"
+        return name if self._recording is None else f"{name}-recorded"
 
     def _publish(self, result: Result, run: RunInfo, update: Update) -> None:
         parts = self._parts
@@ -306,24 +318,31 @@ class Session:
         for sentence in self._unsent:
             _log.error("%s", sentence)
 
+    def _native_source(self, config: Config, clock: Clock) -> Source:
+        start = start_request(config)
+        settings = NativeSettings(
+            instrument=config.instrument,
+            update_every=config.update_every,
+            max_chunk_events=config.max_chunk_events,
+            queue_events=config.source.queue_events,
+            selection=PulseSelection(
+                not_before_ns=start.time_ns or 0,
+                keep_paused=config.source.keep_paused,
+                leave_out_vetoed=config.source.leave_out_vetoed,
+                leave_out_partial=config.source.leave_out_partial,
+                add_tof_offset=config.source.add_tof_offset,
+            ),
+        )
+        if self._recording is not None:
+            return NativeSource(settings, partial(RecordingReader, self._recording), clock)
+        if not config.address:
+            message = "address is empty: say where the data stream is, as host:port, or use --simulate."
+            raise ConfigError(message)
+        timeouts = (config.source.connect_timeout, config.source.silence_timeout)
+        address = AdaraAddress.parse(config.address, *timeouts)
+        backoff = Backoff(config.source.retry_first, config.source.retry_longest)
 
-def _native_source(config: Config, clock: Clock) -> Source:
-    start = start_request(config)
-    timeouts = (config.source.connect_timeout, config.source.silence_timeout)
-    settings = NativeSettings(
-        instrument=config.instrument,
-        address=AdaraAddress.parse(config.address, *timeouts),
-        start=start,
-        update_every=config.update_every,
-        max_chunk_events=config.max_chunk_events,
-        queue_events=config.source.queue_events,
-        backoff=Backoff(config.source.retry_first, config.source.retry_longest),
-        selection=PulseSelection(
-            not_before_ns=start.time_ns or 0,
-            keep_paused=config.source.keep_paused,
-            leave_out_vetoed=config.source.leave_out_vetoed,
-            leave_out_partial=config.source.leave_out_partial,
-            add_tof_offset=config.source.add_tof_offset,
-        ),
-    )
-    return NativeSource(settings, clock)
+        def live(state: StreamState, put: Put) -> AdaraReader:
+            return AdaraReader(address, start, state, put, clock, backoff)
+
+        return NativeSource(settings, live, clock)

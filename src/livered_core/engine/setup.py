@@ -41,6 +41,8 @@ SIMULATED_DEFAULTS: Mapping[str, Any] = {
     "output_dir": "output/{instrument}-simulated",
 }
 """What ``--simulate`` changes: curves that grow while one looks, and files apart from those of real runs."""
+RECORDED_DEFAULTS: Mapping[str, Any] = {"output_dir": "output/{instrument}-recorded"}
+"""What ``--source`` with a recording changes: files apart from those that were made live."""
 
 
 @attrs.frozen(eq=False)
@@ -66,13 +68,23 @@ class LoadedConfiguration:
     plugins: tuple[tuple[PluginEntry, type], ...]
 
 
+def simulated_defaults() -> Layer:
+    """Return the layer for the simulated beamline, relative to the working directory."""
+    return Layer("--simulate", SIMULATED_DEFAULTS, Path.cwd())
+
+
+def recorded_defaults() -> Layer:
+    """Return the layer for a recording, relative to the working directory."""
+    return Layer("--source", RECORDED_DEFAULTS, Path.cwd())
+
+
 def load_configuration(
     instrument: str | None,
     config_file: Path | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
     *,
-    simulate: bool = False,
+    defaults: Layer | None = None,
     available: Iterable[EntryPoint] | None = None,
 ) -> LoadedConfiguration:
     """Find the instrument's plugin, lay the configuration together and check all of it.
@@ -87,8 +99,8 @@ def load_configuration(
         Values from the command line, by key; None means not given.
     environ
         The environment; by default the process's own.
-    simulate
-        Whether the simulated beamline is the source.
+    defaults
+        Values laid over the plugin's own, below those of files: `simulated_defaults` or `recorded_defaults`.
     available
         Entry points to look in; by default all that are installed.
 
@@ -103,7 +115,7 @@ def load_configuration(
     points = None if available is None else list(available)
     entry = find_instrument(instrument_name(instrument, config_file, environ), points)
     name = entry.instrument or entry.name
-    merged = merge(_layers(entry, name, config_file, flags, environ, simulate=simulate))
+    merged = merge(_layers(entry, name, config_file, flags, environ, defaults))
     problems: list[str] = []
     wanted = [entry]
     others = [key for key in _plugin_tables(merged) if key != entry.name and key not in BUILT_IN]
@@ -184,15 +196,14 @@ def _layers(
     config_file: Path | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
-    *,
-    simulate: bool,
+    special: Layer | None,
 ) -> list[Layer]:
     layers = []
     defaults = packaged_defaults(entry)
     if defaults is not None:
         layers.append(parse_layer(defaults.text, defaults.origin, defaults.folder))
-    if simulate:
-        layers.append(Layer("--simulate", SIMULATED_DEFAULTS, Path.cwd()))
+    if special is not None:
+        layers.append(special)
     layers += standard_layers(name, environ)
     if config_file is not None:
         layers.append(read_layer(config_file))

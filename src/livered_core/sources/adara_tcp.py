@@ -8,63 +8,23 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
-from livered_core.adara import ClientHello, HelloFlag, StartRequest, encode
+from livered_core.adara import ClientHello, HelloFlag, StartRequest
 from livered_core.backoff import Backoff
 from livered_core.chunking.counts import StreamCounts
 from livered_core.chunking.intake import Intake
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
-from livered_core.config import format_address, parse_address
-from livered_core.errors import ConnectionLost, ProtocolError, SourceError
-from livered_core.sources.base import Connection
+from livered_core.errors import ProtocolError, SourceError
+from livered_core.sources.adara_connection import AdaraAddress, AdaraConnection
+from livered_core.sources.base import Connection, Put, ReaderStatus
 
 _log = logging.getLogger(__name__)
-_POLL_S = 0.1
-
-
-@attrs.frozen
-class AdaraAddress:
-    """Where and how to connect.
-
-    Attributes
-    ----------
-    host, port
-        Of the stream management service.
-    connect_timeout
-        Seconds that connecting may take.
-    silence_timeout
-        Seconds without a single byte after which the connection counts as lost; a live server always sends.
-    """
-
-    host: str
-    port: int
-    connect_timeout: float = 10.0
-    silence_timeout: float = 30.0
-
-    @classmethod
-    def parse(cls, text: str, connect_timeout: float = 10.0, silence_timeout: float = 30.0) -> AdaraAddress:
-        """Read ``host:port``, or ``[address]:port`` for IPv6; ValueError when it is neither."""
-        host, port = parse_address(text)
-        return cls(host, port, connect_timeout, silence_timeout)
-
-    def __str__(self) -> str:
-        return format_address(self.host, self.port)
-
-
-@attrs.frozen
-class ReaderStatus:
-    """State of the connection, why it is not there, and how often it was made."""
-
-    connection: Connection = Connection.CONNECTING
-    problem: str = ""
-    connects: int = 0
 
 
 class AdaraReader:
@@ -91,7 +51,7 @@ class AdaraReader:
         address: AdaraAddress,
         start: StartRequest,
         state: StreamState,
-        put: Callable[[StreamItem], bool],
+        put: Put,
         clock: Clock,
         backoff: Backoff,
     ) -> None:
@@ -114,17 +74,14 @@ class AdaraReader:
     @property
     def status(self) -> ReaderStatus:
         """A snapshot; safe from any thread."""
-        return self._status
+        return attrs.evolve(
+            self._status, silent_s=self._since(self._pulse_at), beam_off_s=self._since(self._beam_at)
+        )
 
     @property
-    def silent_s(self) -> float | None:
-        """Seconds since the accelerator or a pulse was heard of; None before the first. Safe from any thread."""
-        return self._since(self._pulse_at)
-
-    @property
-    def beam_off_s(self) -> float | None:
-        """Seconds since a pulse with proton charge was received; None before the first. Safe from any thread."""
-        return self._since(self._beam_at)
+    def where(self) -> str:
+        """The address, as people write it."""
+        return f"adara://{self._address}"
 
     def _since(self, moment: float | None) -> float | None:
         return None if moment is None else max(0.0, self._clock.monotonic() - moment)
@@ -149,25 +106,22 @@ class AdaraReader:
         self._clock.wait(stop, delay)
 
     def _read_one_connection(self, stop: threading.Event) -> None:
-        with _connect(self._address) as connection:
-            self._hello(connection)
+        with AdaraConnection(self._address, self._hello(), self._clock) as connection:
             # The same damage again will not go away by itself: then it is left out.
             self._intake.connection_opened(tolerant=self._damaged_again)
-            connection.settimeout(_POLL_S)
-            last_heard = self._clock.monotonic()
             try:
                 while not stop.is_set():
-                    n = self._receive(connection, last_heard)
+                    n = connection.receive(self._intake.writable())
                     if not self._put_all(self._intake.take(n) if n else self._intake.release()):
                         return
                     if n:
                         # Taking may wait for the reduction: that is not the server's silence.
-                        last_heard = self._clock.monotonic()
+                        connection.heard()
             finally:
                 # A packet may be waiting for the next one.
                 self._put_all(self._intake.release())
 
-    def _hello(self, connection: socket.socket) -> None:
+    def _hello(self) -> ClientHello:
         start = self._start
         if self._state.resumes:
             start = StartRequest.at(self._state.last_pulse_ns)
@@ -175,29 +129,7 @@ class AdaraReader:
             # A run may have begun while the connection was lost.
             start = StartRequest.start_of_run()
         flags = HelloFlag.SEND_PAUSE_DATA if self._state.selection.keep_paused else HelloFlag.PAUSE_AGNOSTIC
-        try:
-            connection.sendall(encode(ClientHello(time_ns=self._clock.now_ns(), start=start, flags=flags)))
-        except OSError as error:
-            message = f"{self._address} closed the connection before it said anything ({_reason(error)})."
-            raise ConnectionLost(message) from error
-
-    def _receive(self, connection: socket.socket, last_heard: float) -> int:
-        """Wait a little for bytes; return how many stand in the intake's room now."""
-        try:
-            n = connection.recv_into(self._intake.writable())
-        except TimeoutError:
-            silent = self._clock.monotonic() - last_heard
-            if silent < self._address.silence_timeout:
-                return 0
-            message = f"{self._address} has been silent for {silent:.0f} s, and a live server always sends: is it still running?"
-            raise ConnectionLost(message) from None
-        except OSError as error:
-            message = f"The connection to {self._address} was lost: {_reason(error)}."
-            raise ConnectionLost(message) from error
-        if not n:
-            message = f"{self._address} closed the connection."
-            raise ConnectionLost(message)
-        return n
+        return ClientHello(time_ns=self._clock.now_ns(), start=start, flags=flags)
 
     def _put_all(self, items: Iterator[StreamItem]) -> bool:
         """Hand on what the bytes say; false when nobody wants more."""
@@ -242,22 +174,3 @@ class AdaraReader:
         _log.info("Connected%s to %s.", again, self._address)
         self._connected_at = self._clock.monotonic()
         self._status = ReaderStatus(Connection.CONNECTED, "", self._status.connects + 1)
-
-
-def _connect(address: AdaraAddress) -> socket.socket:
-    try:
-        return socket.create_connection((address.host, address.port), timeout=address.connect_timeout)
-    except (OSError, UnicodeError) as error:
-        message = (
-            f"Cannot connect to {address}: {_reason(error)}. Check the address (livered config show) and the network, "
-            "or try the simulated beamline with --simulate."
-        )
-        raise ConnectionLost(message) from error
-
-
-def _reason(error: OSError | UnicodeError) -> str:
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return "this machine does not know that host name"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or str(error) or type(error).__name__).lower()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
 
+from livered_core.chunking.items import StreamItem
+from livered_core.chunking.stream_state import StreamState
 from livered_core.model import Chunk, RunEndReason, RunInfo
 
 
@@ -48,6 +50,58 @@ class Connection(enum.Enum):
 
 
 @attrs.frozen
+class ReaderStatus:
+    """How a reader is doing: a snapshot.
+
+    Attributes
+    ----------
+    connection
+        State of the connection, or of the file.
+    problem
+        One sentence on why there is none; empty when there is.
+    connects
+        Connections made so far.
+    silent_s
+        Seconds since the accelerator or a pulse was heard of; None before the first.
+    beam_off_s
+        Seconds since a pulse with proton charge was received; None before the first.
+    read_fraction
+        How much of a recording has been read, 0 to 1; None for what is live.
+    """
+
+    connection: Connection = Connection.CONNECTING
+    problem: str = ""
+    connects: int = 0
+    silent_s: float | None = None
+    beam_off_s: float | None = None
+    read_fraction: float | None = None
+
+
+class StreamReader(Protocol):
+    """Reads a stream and puts what it says."""
+
+    @property
+    def where(self) -> str:
+        """What is read, for people: ``adara://localhost:31415``."""
+
+    @property
+    def status(self) -> ReaderStatus:
+        """A snapshot; safe from any thread."""
+
+    def read_until(self, stop: threading.Event) -> None:
+        """Read until `stop` is set, nobody wants more, or there is no more; the body of a thread of its own.
+
+        What it raises ends the session.
+        """
+
+
+Put = Callable[[StreamItem], bool]
+"""Takes an item, waiting for room; false when nobody wants more."""
+MakeReader = Callable[[StreamState, Put], StreamReader]
+"""Makes the reader that keeps a state, which from then on belongs to the reader's thread."""
+
+
+@attrs.frozen
 class SourceStatus:
     """How a source is doing: a snapshot.
 
@@ -76,6 +130,8 @@ class SourceStatus:
         What came in and where it went, by name.
     beam_off_s
         Seconds since a pulse with proton charge was received; None before the first.
+    read_fraction
+        How much of a recording has been read, 0 to 1; None for what is live.
     """
 
     where: str
@@ -89,13 +145,14 @@ class SourceStatus:
     connects: int
     counts: Mapping[str, int]
     beam_off_s: float | None = None
+    read_fraction: float | None = None
 
 
 class Source(Protocol):
     """A source of chunks."""
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
-        """Feed `consumer` until `stop` is set, then end the run in hand and return.
+        """Feed `consumer` until `stop` is set or there is no more, then end the run in hand and return.
 
         Called on the reduction thread. What the consumer raises ends the source and is passed on; troubles of
         the stream are not raised: the source connects again.

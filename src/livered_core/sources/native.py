@@ -7,8 +7,6 @@ import threading
 
 import attrs
 
-from livered_core.adara import StartRequest
-from livered_core.backoff import Backoff
 from livered_core.chunking.builder import ChunkBuilder, ChunkPacer
 from livered_core.chunking.items import (
     DataMissing,
@@ -27,8 +25,7 @@ from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
 from livered_core.model import RunEndReason
-from livered_core.sources.adara_tcp import AdaraAddress, AdaraReader
-from livered_core.sources.base import ChunkConsumer, SourceStatus
+from livered_core.sources.base import ChunkConsumer, MakeReader, SourceStatus
 from livered_core.sources.pulse_queue import PulseQueue
 
 _log = logging.getLogger(__name__)
@@ -46,51 +43,42 @@ class NativeSettings:
     ----------
     instrument
         Short name.
-    address
-        Of the stream.
-    start
-        Where to begin; pulses before a time are left out even where the server begins earlier.
     update_every
         Seconds; see `ChunkPacer`.
     max_chunk_events
         A chunk closes when it holds so many events, so that memory stays bounded while history is replayed.
     queue_events
         Events that may wait between the reader and the reduction.
-    backoff
-        Waiting before connecting again.
     selection
         Which pulses are taken.
     """
 
     instrument: str
-    address: AdaraAddress
-    start: StartRequest
     update_every: float
     max_chunk_events: int
     queue_events: int
-    backoff: Backoff
     selection: PulseSelection = attrs.field(factory=PulseSelection)
 
 
 class NativeSource:
-    """Chunks from an ADARA stream over TCP. `run` is for the reduction thread, `status` for any.
+    """Chunks from an ADARA stream. `run` is for the reduction thread, `status` for any.
 
     Parameters
     ----------
     settings
-        Where and how.
+        How.
+    make_reader
+        Makes what reads the stream: over TCP, or from a recording.
     clock
         For silence, back-off and the closing of chunks.
     """
 
-    def __init__(self, settings: NativeSettings, clock: Clock) -> None:
+    def __init__(self, settings: NativeSettings, make_reader: MakeReader, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._state = StreamState(settings.instrument, settings.selection)
         self._queue = PulseQueue(settings.queue_events)
-        self._reader = AdaraReader(
-            settings.address, settings.start, self._state, self._queue.put, clock, settings.backoff
-        )
+        self._reader = make_reader(self._state, self._queue.put)
         self._builder = ChunkBuilder()
         self._pacer = ChunkPacer(settings.update_every)
         self._in_run = False
@@ -99,21 +87,22 @@ class NativeSource:
         """Return a snapshot; safe from any thread."""
         reader = self._reader.status
         return SourceStatus(
-            where=f"adara://{self._settings.address}",
+            where=self._reader.where,
             connection=reader.connection,
             problem=reader.problem,
             run=self._state.run,
             paused=self._state.paused,
             last_pulse_ns=self._state.last_pulse_ns,
-            silent_s=self._reader.silent_s,
+            silent_s=reader.silent_s,
             waiting_events=self._queue.n_events + self._builder.n_events,
             connects=reader.connects,
             counts=self._state.counts.by_name(),
-            beam_off_s=self._reader.beam_off_s,
+            beam_off_s=reader.beam_off_s,
+            read_fraction=reader.read_fraction,
         )
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
-        """Feed `consumer` until `stop` is set; the open chunk is reduced before this returns."""
+        """Feed `consumer` until `stop` is set or the stream is over; the open chunk is reduced before this returns."""
         reading = threading.Event()
         failure: list[BaseException] = []
         thread = threading.Thread(
@@ -122,7 +111,7 @@ class NativeSource:
         thread.start()
         try:
             self._pacer.begin(self._clock.monotonic(), 0.0)
-            while not stop.is_set() and not failure:
+            while not stop.is_set() and not failure and (thread.is_alive() or self._queue.n_items):
                 self._step(consumer)
             if failure:
                 raise failure[0]

@@ -1,0 +1,157 @@
+"""Recordings that are files of packets, in the order in which they were written.
+
+Such a recording is one ``.adara`` file with those that it was continued in (``run.adara``, ``run.0002.adara``, and so
+on, as `livered_core.recording.writer` names them), or a folder of the server's own files. The server keeps a folder
+for each run and each time between runs, named by its beginning, in a folder for each day. In it files are numbered by
+mode (counted up when a run is paused or goes on), file, pause and addendum, as in ``m00000001-f00000002-run-42.adara``;
+files of its sources (``ds...``) and of prologues alone lie beside them and are not part of the stream. Source:
+``sms/StorageFile.cc`` and ``sms/StorageContainer.cc`` of the ADARA repository.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from livered_core.errors import ConfigError
+from livered_core.recording.base import BLOCK_SIZE, Block
+from livered_core.recording.index import Mark, index_path, read_index
+
+SUFFIX: Final = ".adara"
+_SERVER_FILE: Final = re.compile(r"(?:m(\d+)-)?f(\d+)(?:-p(\d+))?(?:-add(\d+))?(?:-run-\d+)?\.adara")
+_NOT_STREAM: Final = re.compile(r"(?:ds\d+-s\d+|prologue-.*)\.adara")
+
+
+@attrs.frozen
+class FileRecording:
+    """A recording as the files that it is made of.
+
+    Attributes
+    ----------
+    name
+        For people.
+    paths
+        Its files, in the order in which they were written.
+    size
+        Bytes of all of them.
+    connections
+        Bytes of the whole at which a new connection begins, ascending; the first byte need not be among them.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    size: int
+    connections: tuple[int, ...] = ()
+
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[Block]:
+        """Read all of it in order; holds one block in memory.
+
+        Parameters
+        ----------
+        block_size
+            Most bytes of a block.
+
+        Yields
+        ------
+        Block
+            Blocks do not reach from one file or connection into the next.
+
+        Raises
+        ------
+        ConfigError
+            When a file cannot be read (any more).
+        """
+        position = 0
+        for path in self.paths:
+            try:
+                with path.open("rb", buffering=0) as file:
+                    while data := file.read(self._bytes_to_read(position, block_size)):
+                        yield Block(data, position + len(data), self._opens(position))
+                        position += len(data)
+            except OSError as error:
+                message = f"{path} cannot be read ({error.strerror or error})."
+                raise ConfigError(message) from error
+
+    def _bytes_to_read(self, position: int, block_size: int) -> int:
+        following = bisect_right(self.connections, position)
+        if following == len(self.connections):
+            return block_size
+        return min(block_size, self.connections[following] - position)
+
+    def _opens(self, position: int) -> bool:
+        if position == 0:
+            return True
+        before = bisect_right(self.connections, position) - 1
+        return before >= 0 and self.connections[before] == position
+
+
+def continuation(first: Path, number: int) -> Path:
+    """Return the file in which a recording is continued.
+
+    Parameters
+    ----------
+    first
+        Its first file.
+    number
+        From 1, which is the first file itself.
+    """
+    if number == 1:
+        return first
+    stem = first.name.removesuffix(SUFFIX)
+    return first.with_name(f"{stem}.{number:04d}{SUFFIX}")
+
+
+def find_files(path: Path) -> FileRecording:
+    """Find the files of a recording.
+
+    Parameters
+    ----------
+    path
+        A file of any name, with those it was continued in; or a folder of the server's files, at any depth.
+
+    Raises
+    ------
+    ConfigError
+        When there is nothing to read there.
+    """
+    try:
+        paths = _server_files(path) if path.is_dir() else _continued(path)
+        size = sum(each.stat().st_size for each in paths)
+        entries = [] if path.is_dir() else [*read_index(index_path(path))]
+    except OSError as error:
+        message = (
+            f"{path} cannot be read ({error.strerror or error}): give an {SUFFIX} file, or a folder of them."
+        )
+        raise ConfigError(message) from error
+    if not paths:
+        message = f"{path} holds no {SUFFIX} files of a stream: give an {SUFFIX} file, or a folder of them."
+        raise ConfigError(message)
+    if not size:
+        message = f"{path} is empty: nothing was recorded."
+        raise ConfigError(message)
+    connections = sorted({entry.offset for entry in entries if entry.mark is Mark.CONNECTION})
+    return FileRecording(str(path), tuple(paths), size, tuple(connections))
+
+
+def _continued(first: Path) -> list[Path]:
+    paths = [first]
+    while (following := continuation(first, len(paths) + 1)).exists():
+        paths.append(following)
+    return paths
+
+
+def _server_files(folder: Path) -> list[Path]:
+    found = [path for path in folder.rglob(f"*{SUFFIX}") if not _NOT_STREAM.fullmatch(path.name)]
+    return sorted((path for path in found if path.is_file()), key=_order)
+
+
+def _order(path: Path) -> tuple[str, tuple[int, ...], str]:
+    """Folders by their names, which are times; files by their numbers; other files by their names."""
+    match = _SERVER_FILE.fullmatch(path.name)
+    numbers = tuple(int(number or 0) for number in match.groups()) if match else ()
+    return str(path.parent), numbers, path.name
