@@ -144,3 +144,32 @@ def test_wrong_options_are_said(tmp_path: Path, arguments: tuple[str, ...], sent
     assert result.returncode == 2
     assert sentence in result.stderr
     assert not list(tmp_path.glob("x.*"))
+
+
+@pytest.mark.parametrize("options", [("--speed", "max"), ("--speed", "50", "--shift-to-now", "--loop")])
+def test_a_replay_is_reduced_as_the_stream_was(tmp_path: Path, recorded: Path, tst, options):
+    environment = tst(LIVERED_OUTPUT_DIR=str(tmp_path / "out"))
+    with started(tmp_path, "replay", "run.adara", "--port", "0", *options) as process:
+        address = re.search(r"at (127\.0\.0\.1:\d+)", process.stdout.readline()).group(1)
+        result = livered(
+            tmp_path, "run", "-i", "TST", "--address", address, "--stop-after-run", environment=environment
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 0
+    assert result.returncode == 0, result
+    assert "Run 5: 30 events in 20 pulses, complete; final." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("none.adara",), "cannot be read (No such file"),
+        (("run.adara", "--speed", "fast"), "'fast' is not a speed"),
+        (("run.adara", "--speed", "0"), "'0' is not a speed"),
+        (("run.adara", "--speed", "max", "--loop"), "--loop without a pace fills the disk"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said(tmp_path: Path, recorded: Path, arguments, sentence: str):
+    result = livered(tmp_path, "replay", *arguments)
+    assert result.returncode == 2
+    assert sentence in result.stderr

@@ -53,7 +53,7 @@ def test_however_it_is_cut_each_connection_begins_with_a_block_and_nothing_else_
     for begin, end in itertools.pairwise(edges):
         paths.append(folder / f"{begin}.adara")
         paths[-1].write_bytes(data[begin:end])
-    recording = FileRecording("cut", tuple(paths), 1000, tuple(connections))
+    recording = FileRecording("cut", tuple(paths), tuple(connections))
     position, opened, read = 0, [], b""
     for block in recording.blocks(block_size):
         if block.opens_connection:

@@ -59,7 +59,7 @@ def test_what_a_server_sent_again_to_a_new_connection_is_not_counted_again(tmp_p
     again = to_bytes(run_packets(5))
     path = tmp_path / "x.adara"
     path.write_bytes(first[:-30] + again)
-    recording = FileRecording("x", (path,), len(first) - 30 + len(again), (len(first) - 30,))
+    recording = FileRecording("x", (path,), (len(first) - 30,))
     summary = summarise(recording)
     (run,) = summary.runs
     assert summary.n_connections == 2

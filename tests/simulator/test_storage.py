@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livered_core.simulator.storage import Emission, Reader, Start, Storage
+from livered_core.config.faults import Fault
+from livered_core.simulator.storage import Emission, FileRange, OpenFile, Reader, Shared, Start, Storage
 
 SECOND = 10**9
 
@@ -38,6 +39,125 @@ def test_a_reader_gets_every_byte_once_and_in_order(pieces: list[tuple[bool, byt
     assert rest_of(early, limit) == b"".join(data for _, data in pieces)
     last = max((index for index, (begins, _) in enumerate(pieces) if begins), default=0)
     assert rest_of(late, limit) == b"".join(data for _, data in pieces[last:])
+
+
+@given(
+    emitted=st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(
+                st.one_of(
+                    st.binary(max_size=50),
+                    st.tuples(st.sampled_from("sf"), st.integers(0, 99), st.integers(0, 99)),
+                ),
+                max_size=6,
+            ),
+        ),
+        max_size=20,
+    ),
+    limit=st.integers(1, 120),
+)
+def test_what_is_referred_to_is_read_with_what_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, emitted, limit
+):
+    content = bytes(range(100))
+    path = tmp_path_factory.getbasetemp() / "content"
+    path.write_bytes(content)
+    file, shared, whole = OpenFile(path), Shared(content[::-1]), b""
+    storage = Storage()
+    reader = storage.read_from(Start.ERA)
+    for begins, parts in emitted:
+        made = []
+        for part in parts:
+            if isinstance(part, bytes):
+                made.append(part)
+                whole += part
+            elif part[0] == "s":
+                made.append(shared)
+                whole += content[::-1]
+            else:
+                begin, end = sorted(part[1:])
+                made.append(FileRange(file, begin, end - begin))
+                whole += content[begin:end]
+        emission = Emission(0, made, begins_era=begins)
+        assert emission.data == whole[len(whole) - len(emission.data) :]
+        storage.write(emission)
+    storage.close()
+    assert rest_of(reader, limit) == whole
+
+
+def test_a_file_referred_to_that_became_shorter_is_an_error_and_not_silence(tmp_path: Path):
+    path = tmp_path / "content"
+    path.write_bytes(bytes(100))
+    storage = Storage()
+    storage.write(Emission(0, [FileRange(OpenFile(path), 50, 50)]))
+    os.truncate(path, 80)
+    with pytest.raises(OSError, match="has become shorter"):
+        storage.read_from(Start.ERA).read()
+
+
+def test_references_take_a_few_words_of_memory(tmp_path: Path):
+    import tracemalloc
+
+    storage, template = Storage(tmp_path), Shared(bytes(1 << 20))
+    reader = storage.read_from(Start.ERA)
+    tracemalloc.start()
+    try:
+        for second in range(10_000):
+            storage.write(Emission(second, [b"head", template]))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100 * 10_000
+    buffers = reader.buffers(1 << 30)
+    assert 100 < len(buffers) < 1000
+    assert b"".join(buffers[:4]) == (b"head" + bytes(1 << 20)) * 2
+
+
+def test_an_era_s_prologue_is_for_those_who_begin_there():
+    storage = Storage(index_interval_ns=SECOND)
+    storage.write(Emission(0, b"old "))
+    following = storage.read_from(Start.ERA)
+    storage.write(Emission(1, b"run ", state={"a": b"A "}, begins_era=True, prologue=b"P "))
+    storage.write(Emission(2 * SECOND, b"data "))
+    joined, marked = storage.read_from(Start.ERA), storage.read_from(3 * SECOND)
+    storage.close()
+    assert rest_of(following) == b"old run data "
+    assert rest_of(joined) == b"P run data "
+    assert rest_of(marked) == b"A data "
+
+
+def test_a_fault_comes_at_its_place_and_spares_those_who_came_after_it_happened():
+    storage = Storage()
+    fault = Fault("reset", 1.0)
+    first, second = storage.read_from(Start.ERA), storage.read_from(Start.ERA)
+    storage.write(Emission(0, b"before "))
+    storage.write(Emission(1, b"after ", fault=fault))
+    assert first.fault() is None
+    assert b"".join(first.buffers()) == b"before "
+    assert first.buffers() == []
+    assert (first.fault(), first.fault()) == (fault, None)
+    again = storage.read_from(Start.ERA)
+    assert b"".join(again.buffers()) == b"before "
+    assert again.buffers() == []
+    assert again.fault() is None, "it happened already, and brought this reader here"
+    assert b"".join(again.buffers()) == b"after "
+    assert b"".join(second.buffers()) == b"before "
+    assert second.fault() == fault, "this one was there before"
+    assert b"".join(first.buffers()) == b"after "
+
+
+def test_a_fault_at_the_end_of_an_era_is_not_passed_over():
+    storage = Storage()
+    reader = storage.read_from(Start.ERA)
+    storage.write(Emission(0, b"run"))
+    storage.write(Emission(1, b"", fault=Fault("close", 1.0)))
+    storage.write(era(2, b"next"))
+    storage.close()
+    assert b"".join(reader.buffers()) == b"run"
+    assert reader.buffers() == []
+    assert reader.fault() == Fault("close", 1.0)
+    assert b"".join(reader.buffers()) == b"next"
 
 
 def test_now_is_the_state_and_then_what_comes():

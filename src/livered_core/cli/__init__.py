@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "config": "livered_core.cli.config:config",
     "inspect": "livered_core.cli.inspect:inspect",
     "record": "livered_core.cli.record:record",
+    "replay": "livered_core.cli.replay:replay",
     "run": "livered_core.cli.run:run",
     "simulate": "livered_core.cli.simulate:simulate",
 }
@@ -24,6 +25,7 @@ _SHORT_HELP: Final = {
     "config": "Show the configuration and where each value is from.",
     "inspect": "Say what is in a recorded stream.",
     "record": "Write a live stream to disk.",
+    "replay": "Serve a recorded stream.",
     "run": "Reduce an instrument's data live.",
     "simulate": "Play a simulated beamline for anything that speaks ADARA.",
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -37,16 +38,23 @@ class FileRecording:
         For people.
     paths
         Its files, in the order in which they were written.
-    size
-        Bytes of all of them.
     connections
         Bytes of the whole at which a new connection begins, ascending; the first byte need not be among them.
     """
 
     name: str
     paths: tuple[Path, ...]
-    size: int
     connections: tuple[int, ...] = ()
+    _ends: tuple[int, ...] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        sizes = [path.stat().st_size for path in self.paths]
+        object.__setattr__(self, "_ends", tuple(accumulate(sizes)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, as they were when the recording was opened."""
+        return self._ends[-1]
 
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[Block]:
         """Read all of it in order; holds one block in memory.
@@ -76,6 +84,26 @@ class FileRecording:
             except OSError as error:
                 message = f"{path} cannot be read ({error.strerror or error})."
                 raise ConfigError(message) from error
+
+    def ranges(self, offset: int, length: int) -> Iterator[tuple[int, int, int]]:
+        """Find bytes of the whole in the files.
+
+        Parameters
+        ----------
+        offset, length
+            Which bytes.
+
+        Yields
+        ------
+        tuple of int
+            Which of `paths`, where in it, and how many bytes there.
+        """
+        index = bisect_right(self._ends, offset)
+        while length > 0:
+            begin = self._ends[index - 1] if index else 0
+            size = min(length, self._ends[index] - offset)
+            yield index, offset - begin, size
+            offset, length, index = offset + size, length - size, index + 1
 
     def _bytes_to_read(self, position: int, block_size: int) -> int:
         following = bisect_right(self.connections, position)
@@ -121,21 +149,21 @@ def find_files(path: Path) -> FileRecording:
     """
     try:
         paths = _server_files(path) if path.is_dir() else _continued(path)
-        size = sum(each.stat().st_size for each in paths)
         entries = [] if path.is_dir() else [*read_index(index_path(path))]
+        connections = sorted({entry.offset for entry in entries if entry.mark is Mark.CONNECTION})
+        recording = FileRecording(str(path), tuple(paths), tuple(connections)) if paths else None
     except OSError as error:
         message = (
             f"{path} cannot be read ({error.strerror or error}): give an {SUFFIX} file, or a folder of them."
         )
         raise ConfigError(message) from error
-    if not paths:
+    if recording is None:
         message = f"{path} holds no {SUFFIX} files of a stream: give an {SUFFIX} file, or a folder of them."
         raise ConfigError(message)
-    if not size:
+    if not recording.size:
         message = f"{path} is empty: nothing was recorded."
         raise ConfigError(message)
-    connections = sorted({entry.offset for entry in entries if entry.mark is Mark.CONNECTION})
-    return FileRecording(str(path), tuple(paths), size, tuple(connections))
+    return recording
 
 
 def _continued(first: Path) -> list[Path]:

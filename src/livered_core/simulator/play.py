@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+import attrs
+
 from livered_core.clocks import Clock
 from livered_core.config.simulate import SimulateConfig
 from livered_core.errors import LiveredError
@@ -54,13 +56,63 @@ def serve(
         When the history cannot be written to the disk.
     """
     beamline = build_beamline(config, instrument)
+
+    def stream() -> Iterator[Emission]:
+        return emissions(beamline, start_time_ns(beamline, clock))
+
+    pace = Pace(config.speed, hold_for_client=config.hold_for_client)
+    serve_stream(stream, pace, address, stop, clock, announce)
+
+
+@attrs.frozen
+class Pace:
+    """How a stream is played.
+
+    Attributes
+    ----------
+    speed
+        Stream seconds per second; 0 waits for nothing.
+    hold_for_client
+        Whether it begins when the first client has connected, instead of at once.
+    """
+
+    speed: float = 1.0
+    hold_for_client: bool = attrs.field(default=False, kw_only=True)
+
+
+def serve_stream(
+    make_stream: Callable[[], Iterable[Emission]],
+    pace: Pace,
+    address: Address,
+    stop: threading.Event,
+    clock: Clock,
+    announce: Callable[[Address], None],
+) -> None:
+    """Serve a stream until `stop` is set.
+
+    Parameters
+    ----------
+    make_stream
+        Called once, when the stream begins.
+    pace
+        How it is played.
+    address, stop, clock, announce
+        As for `serve`.
+
+    Raises
+    ------
+    ConfigError
+        When the address cannot be used.
+    LiveredError
+        When the history cannot be written to the disk.
+    """
     storage = Storage()
     server = Server(storage, clock)
     try:
         announce(server.start(address))
-        if config.hold_for_client and not _has_come(server.has_client, stop, clock):
+        if pace.hold_for_client and not _has_come(server.has_client, stop, clock):
             return
-        play(emissions(beamline, start_time_ns(beamline, clock)), config.speed, storage, stop, clock)
+        play(make_stream(), pace.speed, storage, stop, clock)
     finally:
         storage.close()
         server.close()

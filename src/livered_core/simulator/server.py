@@ -15,6 +15,8 @@ from livered_core.adara import ClientHello, Framer, decode
 from livered_core.clocks import Clock
 from livered_core.config import format_address
 from livered_core.errors import ConfigError, ProtocolError
+from livered_core.simulator.faults import cause
+from livered_core.simulator.line import Line
 from livered_core.simulator.storage import Start, Storage
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,6 @@ HELLO_TIMEOUT: Final = 30.0
 _LAST_PORT: Final = 65_535
 _LONGEST_HELLO: Final = 64
 _MAX_CLIENTS: Final = 64
-_BLOCK: Final = 1 << 20
 
 
 @attrs.frozen
@@ -158,7 +159,7 @@ class Server:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             hello = self._hello(connection)
             log.info("Client %s asks for %s.", peer, _in_words(hello))
-            sent = self._send_stream(connection, hello)
+            sent = self._send_stream(connection, hello, peer)
             log.info("Client %s was sent %d bytes; the stream has ended.", peer, sent)
         except ProtocolError as error:
             log.warning("Client %s is closed: %s", peer, error)
@@ -207,16 +208,21 @@ class Server:
                 connection.settimeout(None)
                 return packet
 
-    def _send_stream(self, connection: socket.socket, hello: ClientHello) -> int:
+    def _send_stream(self, connection: socket.socket, hello: ClientHello, peer: str) -> int:
         asked = hello.start.time_ns
         start = asked if asked is not None else Start.NOW if hello.start.is_now else Start.ERA
         reader = self._storage.read_from(start)
         self.has_client.set()
-        sent = 0
-        while data := reader.read(_BLOCK):
-            connection.sendall(data)
-            sent += len(data)
-        return sent
+        line = Line(connection, reader, self._clock, self._stopping)
+        while line.is_open:
+            if not line.send_next():
+                if reader.at_end:
+                    break
+                fault = reader.fault()
+                if fault is not None:
+                    log.info("Client %s: fault %s.", peer, fault)
+                    cause(fault, line)
+        return line.sent
 
 
 def _in_words(hello: ClientHello) -> str:
