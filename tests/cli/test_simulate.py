@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
+from livered_core.config.faults import CONNECTION_FAULTS, STREAM_FAULTS
 from livered_support import WAIT, livered, private_environment, started
 
 PLAY = (
@@ -68,3 +69,44 @@ def test_a_sample_that_is_not_there_is_said_with_those_that_are(tmp_path):
     assert result.returncode == 2
     assert "diamond" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_day_with_faults_is_reduced_to_its_end(tmp_path):
+    """Pauses, scans, times without beam, file rolls, and a connection that is lost three times."""
+    # The run goes on for long enough to be joined again: what has ended the server has no more.
+    day = ("--scenario", "day", "--runs", "1", "--run-length", "100", "--speed", "10", "--roll-mb", "1")
+    faults = ("--fault", "reset@5", "--fault", "truncate@10", "--fault", "garbage@15")
+    with started(tmp_path, *PLAY, *day, *faults, "--hold-for-client") as process:
+        address = re.search(r"at (127\.0\.0\.1:\d+)", process.stdout.readline()).group(1)
+        run = (
+            "run",
+            "--instrument",
+            "NOM",
+            "--address",
+            address,
+            "--stop-after-run",
+            "--update-every",
+            "0.5",
+        )
+        result = livered(tmp_path, *run)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 0
+    assert result.returncode == 0, result
+    # Ten seconds are paused.
+    assert re.search(r"Run \d+: .* in 5,400 pulses, complete; final\.", result.stdout), result.stdout
+
+
+def test_help_explains_each_fault(tmp_path):
+    result = livered(tmp_path, "simulate", "--help")
+    assert result.returncode == 0
+    for name in {**CONNECTION_FAULTS, **STREAM_FAULTS}:
+        assert f"\n    {name} " in result.stdout
+
+
+def test_a_fault_that_there_is_not_is_a_sentence(tmp_path):
+    result = livered(tmp_path, *PLAY, "--fault", "rest@10", "--pause", "30-20")
+    assert result.returncode == 2
+    fault, pause = sorted(result.stderr.strip().splitlines())
+    assert "simulate.faults (command line)" in fault
+    assert "'rest' is not the name of a fault; there are reset, close" in fault
+    assert "write FROM-TO in seconds, for example 20-30" in pause

@@ -21,7 +21,7 @@ def test_the_defaults_play_one_minute_of_diamond():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("sample", "unobtainium"),
+        ("sample", ""),
         ("rate", -1.0),
         ("rate", float("nan")),
         ("rate", float("inf")),

@@ -16,8 +16,11 @@ from livered_core.chunking.items import DataMissing, Pulse, RunStopped
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import SystemClock
 from livered_core.config.faults import CONNECTION_FAULTS, STREAM_FAULTS, Fault, parse_fault
+from livered_core.simulator.emission import Emission
+from livered_core.simulator.faults import cause
+from livered_core.simulator.line import Line
 from livered_core.simulator.server import Address, Server
-from livered_core.simulator.storage import Emission, Storage
+from livered_core.simulator.storage import Start, Storage
 from livered_core.sources.adara_connection import AdaraAddress
 from livered_core.sources.adara_tcp import AdaraReader
 
@@ -123,12 +126,28 @@ def test_small_pieces_are_the_same_bytes(fault: str):
     assert received(fault) == WHOLE
 
 
-def test_small_pieces_come_one_by_one():
-    with served(storage_with(parse_fault("split@1:30"))) as address, client(address) as connection:
-        sizes = []
-        while data := connection.recv(1 << 16):
-            sizes.append(len(data))
-    assert len(sizes) > 3
+@pytest.mark.parametrize(("fault", "longest"), [("trickle@1:0.1", 7), ("split@1:30", 1500)])
+def test_small_pieces_are_sent_one_by_one(fault: str, longest: int):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    large = encode(banked(0, pixels=range(1000)))
+    storage = Storage()
+    storage.write(Emission(0, large * 3))
+    storage.close()
+    with ours, theirs:
+        theirs.settimeout(WAIT)
+        line = Line(ours, storage.read_from(Start.ERA), SystemClock(), threading.Event())
+
+        def send() -> None:
+            cause(parse_fault(fault), line)
+            ours.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        pieces = list(iter(lambda: theirs.recv(1 << 20), b""))
+        thread.join(WAIT)
+    assert b"".join(pieces)[: len(large)] == large
+    assert len(pieces) > 10
+    assert max(map(len, pieces)) <= longest
 
 
 def test_truncate_leaves_out_the_second_half_of_a_packet():

@@ -24,8 +24,9 @@ from livered_core.chunking.items import DefinitionSeen, LogSample, Pulse, RunBeg
 from livered_core.chunking.stream_state import StreamState
 from livered_core.errors import ConfigError
 from livered_core.recording import FileRecording, open_recording
+from livered_core.simulator.emission import Emission
 from livered_core.simulator.replay import first_and_last_ns, replayed
-from livered_core.simulator.storage import Emission, Start, Storage
+from livered_core.simulator.storage import Start, Storage
 from recording_support import run_packets, to_bytes
 
 DEVICE = DeviceDescriptor(

@@ -28,9 +28,10 @@ from livered_core.clocks import Clock, SystemClock
 from livered_core.config.simulate import SimulateConfig
 from livered_core.errors import ConfigError
 from livered_core.simulator.beamline import build_beamline
+from livered_core.simulator.emission import Emission
 from livered_core.simulator.play import serve
 from livered_core.simulator.server import Address, Server
-from livered_core.simulator.storage import Emission, Storage
+from livered_core.simulator.storage import Storage
 from livered_core.simulator.stream import emissions
 
 Serve = Callable[..., tuple[str, int]]

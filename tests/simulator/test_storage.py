@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livered_core.config.faults import Fault
-from livered_core.simulator.storage import Emission, FileRange, OpenFile, Reader, Shared, Start, Storage
+from livered_core.simulator.emission import Emission, FileRange, OpenFile, Shared
+from livered_core.simulator.storage import Reader, Start, Storage
 
 SECOND = 10**9
 

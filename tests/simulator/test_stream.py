@@ -12,7 +12,6 @@ from livered_core.adara import (
     BeamlineInfo,
     BeamMonitorEvents,
     DeviceDescriptor,
-    Framer,
     Geometry,
     Heartbeat,
     PulseFlag,
@@ -21,24 +20,19 @@ from livered_core.adara import (
     RunStatus,
     RunStatusCode,
     Sync,
+    Variable,
     VariableDouble,
-    VariableString,
-    VariableU32,
-    decode,
     read_device,
     read_run_info,
 )
 from livered_core.config.simulate import SimulateConfig
 from livered_core.errors import ConfigError
 from livered_core.simulator.beamline import Beamline, build_beamline
-from livered_core.simulator.storage import Emission
-from livered_core.simulator.stream import (
-    NO_BEAM_EVERY,
-    ORDINARY_CHARGE_PC,
-    emissions,
-    length_ns,
-    pulse_offset_ns,
-)
+from livered_core.simulator.drawing import NO_BEAM_EVERY, ORDINARY_CHARGE_PC
+from livered_core.simulator.emission import Emission
+from livered_core.simulator.schedule import length_ns, pulse_offset_ns
+from livered_core.simulator.stream import emissions
+from simulator_support import packets_of
 
 START = 1_800_000_000 * 10**9
 
@@ -53,13 +47,6 @@ def until_idle(beamline: Beamline, start_ns: int = START, idle: int = 0) -> list
     stream = emissions(beamline, start_ns)
     played = list(itertools.takewhile(lambda emission: not emission.idle, stream))
     return played + list(itertools.islice(stream, idle))
-
-
-def packets_of(data: bytes) -> list:
-    framer = Framer()
-    packets = [decode(raw) for raw in framer.feed(data)]
-    assert framer.pending == 0
-    return packets
 
 
 def packets(played: list[Emission]) -> list:
@@ -169,7 +156,7 @@ def test_every_era_begins_with_a_complete_prologue(beamline: Beamline):
         for packet in found:
             if isinstance(packet, DeviceDescriptor):
                 known.add(packet.device_id)
-            elif isinstance(packet, VariableDouble | VariableU32 | VariableString):
+            elif isinstance(packet, Variable):
                 assert packet.device_id in known, "a value before its descriptor"
         assert len(of(RunInfoPacket, found)) == (1 if found[1].run_number else 0)
 
@@ -192,7 +179,7 @@ def test_slow_values_drift_and_some_are_old(beamline: Beamline):
     }
     values: dict[str, list] = {}
     for packet in found:
-        if isinstance(packet, VariableDouble | VariableU32 | VariableString):
+        if isinstance(packet, Variable):
             values.setdefault(names[packet.device_id, packet.variable_id].name, []).append(packet)
     assert {variable.name for variable in names.values()} == set(values)
     kelvin = {packet.time_ns: packet.value for packet in values["SampleTemp"]}

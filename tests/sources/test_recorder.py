@@ -148,8 +148,12 @@ def test_the_same_damage_again_is_written_and_recording_goes_on(tmp_path: Path):
 
 
 def test_a_disk_that_fails_ends_it_with_a_sentence(tmp_path: Path):
+    is_running = threading.Event()
+
     def fail(client: Client) -> None:
         client.send(*PROLOGUE)
+        # The recorder may have connected before the test has hold of it.
+        assert is_running.wait(WAIT)
         until(lambda: running.recorder.status.written.n_bytes > 0)
         # From here on writing fails: the descriptor can only be read.
         unwritable = os.open(running.path, os.O_RDONLY)
@@ -159,6 +163,7 @@ def test_a_disk_that_fails_ends_it_with_a_sentence(tmp_path: Path):
         client.hold()
 
     with scripted_server(fail) as server, recording(tmp_path, server.address) as running:
+        is_running.set()
         running.thread.join(WAIT)
         assert not running.thread.is_alive()
     (error,) = running.failure

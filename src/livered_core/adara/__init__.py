@@ -35,7 +35,7 @@ from livered_core.adara.packets import (
     UnknownPacket,
 )
 from livered_core.adara.pixel_map import PixelMapping, PixelMappingAlt
-from livered_core.adara.pulse_head import read_pulse_head
+from livered_core.adara.pulse_head import PULSE_HEAD_SIZE, read_pulse_head, renewed_head
 from livered_core.adara.pulses import (
     BankedEvents,
     BankedStateEvents,
@@ -78,6 +78,7 @@ __all__ = [
     "EPICS_EPOCH_S",
     "ERROR_PIXELS_BANK",
     "MAX_PAYLOAD",
+    "PULSE_HEAD_SIZE",
     "RTDL_FRAMES",
     "SYNC_SIGNATURE",
     "UNMAPPED_BANK",
@@ -145,6 +146,7 @@ __all__ = [
     "read_pulse",
     "read_pulse_head",
     "read_run_info",
+    "renewed_head",
     "run_info_xml",
     "type_name",
     "unix_ns",

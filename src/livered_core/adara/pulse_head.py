@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Final
 
+from livered_core.adara.epoch import epics_time
 from livered_core.adara.pulses import BankedEvents, BankedStateEvents, BeamMonitorEvents
 from livered_core.adara.types import CHARGE_UNIT_PC, PacketType
-from livered_core.adara.wire import RawPacket, bits, charge_units, require_at_least
+from livered_core.adara.wire import HEADER, RawPacket, bits, charge_units, require_at_least
 
 _WORDS = struct.Struct("<IIII")
 _VETO_BITS = 12
 _FLAGS_BITS = 20
+
+PULSE_HEAD_SIZE: Final = HEADER.size + _WORDS.size
+"""Bytes of a packet of events that differ from pulse to pulse with the same events."""
 
 
 def read_head(raw: RawPacket) -> dict[str, Any]:
@@ -90,4 +94,35 @@ def pulse_words(packet: BankedEvents | BeamMonitorEvents) -> bytes:
         bits(packet, "energy_ev", packet.energy_ev, 32),
         bits(packet, "cycle", packet.cycle, 32),
         word,
+    )
+
+
+def renewed_head(
+    packet: bytes | memoryview, time_ns: int, proton_charge_pc: int, cycle: int, veto: int, flags: int
+) -> bytes:
+    """Write the beginning of a packet of events anew, for another pulse with the same events.
+
+    Parameters
+    ----------
+    packet
+        An encoded packet of events, version 1, or of type 0x4100.
+    time_ns
+        The pulse, nanoseconds UTC since the Unix epoch.
+    proton_charge_pc, cycle, veto, flags
+        As in `BankedEvents`; the energy stays.
+
+    Returns
+    -------
+    bytes
+        `PULSE_HEAD_SIZE` of them, to stand in place of as many of the packet.
+
+    Raises
+    ------
+    struct.error
+        When a number does not fit its bits.
+    """
+    length, format_word, _, _ = HEADER.unpack_from(packet)
+    energy = _WORDS.unpack_from(packet, HEADER.size)[1]
+    return HEADER.pack(length, format_word, *epics_time(time_ns)) + _WORDS.pack(
+        proton_charge_pc // CHARGE_UNIT_PC, energy, cycle, veto << _FLAGS_BITS | flags
     )

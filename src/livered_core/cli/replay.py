@@ -18,10 +18,10 @@ from livered_core.cli.logs import ScreenFormatter
 from livered_core.clocks import Clock, SystemClock
 from livered_core.errors import ConfigError
 from livered_core.recording import open_recording
+from livered_core.simulator.emission import Emission
 from livered_core.simulator.play import Pace, serve_stream
 from livered_core.simulator.replay import first_and_last_ns, replayed
 from livered_core.simulator.server import Address
-from livered_core.simulator.storage import Emission
 
 _NS_PER_S: Final = 1_000_000_000
 

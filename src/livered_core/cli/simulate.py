@@ -14,6 +14,8 @@ from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.logs import ScreenFormatter
 from livered_core.clocks import SystemClock
+from livered_core.config.faults import CONNECTION_FAULTS, STREAM_FAULTS
+from livered_core.config.simulate import SCENARIOS
 from livered_core.engine.setup import load_configuration, simulated_defaults
 from livered_core.simulator.play import serve
 from livered_core.simulator.server import Address
@@ -21,8 +23,37 @@ from livered_core.simulator.server import Address
 _EPILOG = """\b
 Examples:
   livered simulate --instrument NOM
-  livered simulate --instrument NOM --port 31415 --rate 200000 --run-length 60
-"""
+  livered simulate --instrument NOM --scenario day --speed 10
+  livered simulate --instrument NOM --sample corundum --rate 25e6 --run-length 600
+  livered simulate --instrument NOM --pause 20-30 --no-beam 40-50 --scan 0-10
+  livered simulate --instrument NOM --fault reset@10 --fault stall@20:60
+  livered simulate --instrument NOM --idf NOMAD_Definition.xml
+
+\b
+Faults, as NAME@SECONDS after the first pulse, some with a measure as NAME@SECONDS:MEASURE:
+""" + "\n".join(f"  {name:<15} {what}" for name, what in {**CONNECTION_FAULTS, **STREAM_FAULTS}.items())
+
+_SIMPLE = (
+    "rate",
+    "run_length",
+    "n_runs",
+    "gap",
+    "sample",
+    "seed",
+    "speed",
+    "ramp",
+    "vetoed",
+    "partial",
+    "roll_mb",
+    "recycle",
+    "hold_for_client",
+)
+_REPEATED = ("pauses", "no_beam", "scans", "faults")
+
+
+def _part(name: str, field: str, text: str) -> Any:
+    """Make an option for parts of a run."""
+    return click.option(name, field, multiple=True, metavar="FROM-TO", help=text)
 
 
 @click.command(epilog=_EPILOG)
@@ -33,18 +64,47 @@ Examples:
 @click.option(
     "--port", default=31415, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
 )
+@click.option("--scenario", type=click.Choice(sorted(SCENARIOS)), help="Many options at once: a whole day.")
 @click.option("--rate", type=float, metavar="EVENTS", help="Mean number of detected neutrons per second.")
 @click.option("--run-length", type=float, metavar="SECONDS", help="Length of a run.")
 @click.option("--runs", "n_runs", type=int, metavar="N", help="Number of runs; 0 for runs without end.")
 @click.option("--gap", type=float, metavar="SECONDS", help="Time between two runs.")
-@click.option("--sample", metavar="NAME", help="Powder in the beam: diamond, silicon or nickel.")
+@click.option(
+    "--sample",
+    metavar="NAME",
+    help="diamond, silicon, nickel, vanadium, container, liquid, or any crystalline material of NCrystal's library.",
+)
+@_part("--pause", "pauses", "When each run is paused, seconds after its start; may be given often.")
+@_part(
+    "--no-beam", "no_beam", "When there is no beam, seconds after the start of each run; may be given often."
+)
+@_part("--scan", "scans", "A scan within each run, 10 K warmer than the one before; may be given often.")
+@click.option("--ramp", type=float, metavar="K/MIN", help="Drift of the sample temperature.")
+@click.option("--vetoed", type=float, metavar="PART", help="Part of the pulses that are flagged as vetoed.")
+@click.option("--partial", type=float, metavar="PART", help="Part of the pulses flagged as partial data.")
+@click.option("--roll-mb", type=float, metavar="MB", help="Size at which the server begins a new file.")
+@click.option(
+    "--recycle",
+    type=click.Choice(["auto", "always", "never"]),
+    help="Send a bounded number of pulses again and again; auto does at high rates.",
+)
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME@SECONDS", help="Something goes wrong; see below."
+)
+@click.option(
+    "--hold-for-client",
+    is_flag=True,
+    default=None,
+    help="Begin the first run when the first client has connected, and not at once.",
+)
 @click.option("--seed", type=int, help="Seed of the random numbers.")
 @click.option("--speed", type=float, help="Simulated seconds per second; 0 plays as fast as the machine can.")
 def simulate(**arguments: Any) -> None:
     """Play a simulated beamline, so that anything that speaks ADARA can connect."""
+    given: dict[str, Any] = dict(SCENARIOS.get(arguments["scenario"] or "", {}))
+    given.update({name: arguments[name] for name in _SIMPLE if arguments[name] is not None})
+    given.update({name: list(arguments[name]) for name in _REPEATED if arguments[name]})
     idf: Path | None = arguments["idf"]
-    names = ("rate", "run_length", "n_runs", "gap", "sample", "seed", "speed")
-    given = {name: arguments[name] for name in names}
     given["idf"] = None if idf is None else str(idf.absolute())
     loaded = load_configuration(
         arguments["instrument"], arguments["config_file"], {"simulate": given}, defaults=simulated_defaults()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, le, lt
+from attrs.validators import ge, gt, le, lt, min_len
 
+from livered_core.config.faults import parse_fault
 from livered_core.config.metadata import about
 
-SAMPLES: Final = ("diamond", "silicon", "nickel")
-"""Names of the powders that the simulated beamline can hold in the beam."""
+Recycle = Literal["auto", "always", "never"]
+
+SAMPLES: Final = ("diamond", "silicon", "nickel", "vanadium", "container", "liquid")
+"""Samples with a name of their own; besides them there is every crystalline material of NCrystal's library."""
 
 _LAST_RUN_NUMBER: Final = 2**32 - 1
 _LONGEST_TOF_US: Final = 1e6
 _HIGHEST_RATE: Final = 1e8
+_WINDOW: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?)-([0-9]{1,9}(?:\.[0-9]+)?)")
 
 
 def _finite(_config: Any, attribute: attrs.Attribute[float], value: float) -> None:
@@ -37,6 +43,66 @@ def _has_an_end(config: SimulateConfig, attribute: attrs.Attribute[float], value
         raise ValueError(message)
 
 
+def parse_window(text: str) -> tuple[float, float]:
+    """Read a part of a run as people write it: ``20-30``.
+
+    Returns
+    -------
+    tuple of float
+        Seconds after the start of the run: from, to.
+
+    Raises
+    ------
+    ValueError
+        When it is something else.
+    """
+    match = _WINDOW.fullmatch(text)
+    if match is None or not float(match[1]) < float(match[2]):
+        message = f"{text!r} is not a part of a run: write FROM-TO in seconds, for example 20-30"
+        raise ValueError(message)
+    return float(match[1]), float(match[2])
+
+
+def _is_windows(_config: Any, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    last = 0.0
+    for text in value:
+        try:
+            begin, end = parse_window(text)
+        except ValueError as error:
+            message = f"{attribute.name} cannot be used: {error}"
+            raise ValueError(message) from None
+        if begin < last:
+            message = f"{attribute.name} must be in order and not overlap: {text!r} begins before {last:g}"
+            raise ValueError(message)
+        last = end
+
+
+def _is_faults(_config: Any, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    for text in value:
+        try:
+            parse_fault(text)
+        except ValueError as error:
+            message = f"{attribute.name} cannot be used: {error}"
+            raise ValueError(message) from None
+
+
+SCENARIOS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "day": {
+        "n_runs": 6,
+        "run_length": 90.0,
+        "gap": 12.0,
+        "scans": ["0-15", "15-30"],
+        "pauses": ["35-45"],
+        "no_beam": ["55-70"],
+        "ramp": 2.0,
+        "vetoed": 0.001,
+        "partial": 0.001,
+        "roll_mb": 60.0,
+    }
+}
+"""Values of several keys at once: a day at a beamline, in ten minutes."""
+
+
 @attrs.frozen
 class SimulateConfig:
     """What the simulated beamline plays.
@@ -49,7 +115,7 @@ class SimulateConfig:
     calibration
         Calibration file taken as the truth about the pixels; without it the geometry is the truth.
     sample
-        Powder in the beam, one of `SAMPLES`.
+        What is in the beam: one of `SAMPLES`, or the name of a material in NCrystal's library.
     title, proposal
         What the stream says of the run.
     beamline
@@ -70,6 +136,20 @@ class SimulateConfig:
         Simulated seconds per second; 0 plays as fast as the machine can.
     hold_for_client
         The first run begins when the first client has connected, instead of at once.
+    pauses, no_beam, scans
+        Parts of each run, as ``"20-30"``: seconds after its start, while the run is paused, the accelerator gives no
+        beam, or a scan goes on. Scans are numbered 1, 2, ... and each is 10 K warmer than the one before.
+    ramp
+        How the sample temperature drifts, kelvin per minute.
+    vetoed, partial
+        Part of all pulses that are flagged as vetoed, and as partial data, 0 to 1.
+    roll_mb
+        Size at which the server begins a new file, with the prologue repeated, megabytes.
+    recycle
+        Whether a bounded number of pulses is drawn and then sent again and again with new ids, times and charges:
+        ``"auto"`` does so at rates that cannot be drawn.
+    faults
+        What goes wrong, and when, as ``"reset@30"``; see `livered_core.config.faults`.
     """
 
     idf: Path | None = attrs.field(
@@ -81,8 +161,11 @@ class SimulateConfig:
     )
     sample: str = attrs.field(
         default="diamond",
-        validator=in_(SAMPLES),
-        metadata=about(f"powder in the beam: {', '.join(SAMPLES)}"),
+        validator=min_len(1),
+        metadata=about(
+            f"what is in the beam: {', '.join(SAMPLES)}, or a crystalline material of NCrystal's library, "
+            "for example Al2O3_sg167_Corundum, corundum or CeO2"
+        ),
     )
     title: str = attrs.field(default="Simulated powder", metadata=about("title of the runs"))
     proposal: str = attrs.field(default="IPTS-0", metadata=about("proposal of the runs"))
@@ -120,4 +203,50 @@ class SimulateConfig:
     )
     hold_for_client: bool = attrs.field(
         default=False, metadata=about("the first run begins when the first client has connected")
+    )
+    pauses: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_is_windows,
+        metadata=about('when each run is paused, seconds after its start, for example ["20-30"]'),
+    )
+    no_beam: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_is_windows,
+        metadata=about('when there is no beam, seconds after the start of each run, for example ["40-50"]'),
+    )
+    scans: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_is_windows,
+        metadata=about('scans within each run, each 10 K warmer, for example ["0-20", "20-40"]'),
+    )
+    ramp: float = attrs.field(
+        default=0.0, validator=_finite, metadata=about("drift of the sample temperature", "K/min")
+    )
+    vetoed: float = attrs.field(
+        default=0.0,
+        validator=[ge(0.0), le(1.0)],
+        metadata=about("part of the pulses that are flagged as vetoed"),
+    )
+    partial: float = attrs.field(
+        default=0.0,
+        validator=[ge(0.0), le(1.0)],
+        metadata=about("part of the pulses that are flagged as partial data"),
+    )
+    roll_mb: float = attrs.field(
+        default=200.0,
+        validator=[_finite, ge(0.01)],
+        metadata=about("size at which the server begins a new file, with the prologue repeated", "MB"),
+    )
+    recycle: Recycle = attrs.field(
+        default="auto",
+        metadata=about(
+            "send a bounded number of pulses again and again; auto does at rates that cannot be drawn"
+        ),
+    )
+    faults: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_is_faults,
+        metadata=about(
+            'what goes wrong, and how many seconds after the first pulse, for example ["reset@30"]'
+        ),
     )

@@ -4,6 +4,7 @@
 into nouns, and `placing` puts every component where the nouns say.
 """
 
+from livered_core.geometry.logs import wanted_logs
 from livered_core.geometry.neutron import (
     NEUTRON_MASS,
     PLANCK,
@@ -21,5 +22,6 @@ __all__ = [
     "difc",
     "read_instrument",
     "tof_from_wavelength",
+    "wanted_logs",
     "wavelength_from_tof",
 ]

@@ -7,7 +7,7 @@ import attrs
 from livered_core.config.simulate import SimulateConfig
 from livered_core.diffraction.calibration import fit_calibration, read_calibration
 from livered_core.errors import ConfigError, DataModelError, GeometryError
-from livered_core.geometry import difc, read_instrument
+from livered_core.geometry import difc, read_instrument, wanted_logs
 from livered_core.model import InstrumentDefinition
 from livered_core.simulator.environment import SampleEnvironment
 from livered_core.simulator.monitors import MonitorTables, make_monitor_tables
@@ -97,5 +97,5 @@ def build_beamline(config: SimulateConfig, instrument: str) -> Beamline:
         definition=attrs.evolve(definition, name=geometry.name),
         tables=make_tables(geometry, truth, scattering, frame),
         monitors=make_monitor_tables(geometry, scattering.spectrum, frame),
-        environment=SampleEnvironment(sample=config.sample),
+        environment=SampleEnvironment(sample=config.sample, ramp=config.ramp, wanted=wanted_logs(definition)),
     )

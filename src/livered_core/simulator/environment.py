@@ -6,16 +6,18 @@ Every value is a function of the time since the stream began, so that nothing ha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
+import numpy as np
 
 from livered_core.adara import (
     Device,
     DeviceDescriptor,
     ProcessVariable,
     VariableDouble,
+    VariableDoubleArray,
     VariableString,
     VariableU32,
     device_descriptor_xml,
@@ -29,11 +31,16 @@ _ROOM_K: Final = 293.15
 _SWING_K: Final = 0.5
 _SWING_S: Final = 600.0
 _HEATER_S: Final = 300
+_ZONES_S: Final = 60
 
 _SAMPLE_DEVICE: Final = 1
 _OPTICS_DEVICE: Final = 2
+_WANTED_DEVICE: Final = 3
 
-Value = VariableDouble | VariableU32 | VariableString
+SCAN_STEP_K: Final = 10.0
+"""By how much each scan is warmer than the one before."""
+
+Value = VariableDouble | VariableU32 | VariableString | VariableDoubleArray
 
 
 @attrs.frozen
@@ -44,11 +51,17 @@ class SampleEnvironment:
     ----------
     sample
         Name of the sample: the value of a text variable.
+    ramp
+        How the temperature drifts, kelvin per minute.
+    wanted
+        Names of further variables, of which the instrument definition wants a value: they stand at 0.
     """
 
     sample: str = ""
+    ramp: float = 0.0
+    wanted: tuple[str, ...] = ()
 
-    def state(self, now_ns: int, start_ns: int) -> Mapping[str, DeviceDescriptor | Value]:
+    def state(self, now_ns: int, start_ns: int, scan: int = 0) -> Mapping[str, DeviceDescriptor | Value]:
         """Return the descriptors and the newest value of each variable, by name; descriptors come first.
 
         Parameters
@@ -56,6 +69,8 @@ class SampleEnvironment:
         now_ns, start_ns
             Now, and the start of the stream, nanoseconds UTC since the Unix epoch. What was set before the
             stream began has a time before it.
+        scan
+            Number of the scan that goes on, which says how much warmer it is; 0 for none.
         """
         seconds = (now_ns - start_ns) // _NS_PER_S
         long_ago = start_ns - _LONG_AGO_NS
@@ -63,38 +78,57 @@ class SampleEnvironment:
             f"device {number}": DeviceDescriptor(
                 time_ns=now_ns, device_id=number, xml=device_descriptor_xml(device)
             )
-            for number, device in _devices().items()
+            for number, device in _devices(self.wanted).items()
         }
         return {
             **descriptors,
-            "temperature": _temperature(seconds, start_ns),
+            "temperature": self._temperature(seconds, start_ns, scan),
+            "zones": _zones(seconds // _ZONES_S * _ZONES_S, start_ns),
             "heater": _heater(seconds // _HEATER_S * _HEATER_S, start_ns),
             "sample": VariableString(
                 time_ns=start_ns - _NS_PER_S, device_id=_SAMPLE_DEVICE, variable_id=3, value=self.sample
             ),
             "slit": VariableDouble(time_ns=long_ago, device_id=_OPTICS_DEVICE, variable_id=1, value=10.0),
             "shutter": VariableU32(time_ns=long_ago, device_id=_OPTICS_DEVICE, variable_id=2, value=1),
+            **{
+                f"wanted {number}": VariableDouble(
+                    time_ns=long_ago, device_id=_WANTED_DEVICE, variable_id=number, value=0.0
+                )
+                for number in range(1, len(self.wanted) + 1)
+            },
         }
 
-    def changes(self, now_ns: int, start_ns: int) -> Mapping[str, Value]:
+    def changes(self, now_ns: int, start_ns: int, scan: int = 0) -> Mapping[str, Value]:
         """Return the values that are new at a whole second of the stream, by the names of `state`.
 
         Parameters
         ----------
-        now_ns, start_ns
+        now_ns, start_ns, scan
             As in `state`.
         """
         seconds = (now_ns - start_ns) // _NS_PER_S
-        values: dict[str, Value] = {"temperature": _temperature(seconds, start_ns)}
+        values: dict[str, Value] = {"temperature": self._temperature(seconds, start_ns, scan)}
         if seconds % _HEATER_S == 0:
             values["heater"] = _heater(seconds, start_ns)
+        if seconds % _ZONES_S == 0:
+            values["zones"] = _zones(seconds, start_ns)
         return values
 
+    def _temperature(self, seconds: int, start_ns: int, scan: int) -> VariableDouble:
+        above = self.ramp * seconds / 60.0 + SCAN_STEP_K * scan
+        kelvin = _ROOM_K + above + _SWING_K * math.sin(2.0 * math.pi * seconds / _SWING_S)
+        return VariableDouble(
+            time_ns=start_ns + seconds * _NS_PER_S, device_id=_SAMPLE_DEVICE, variable_id=1, value=kelvin
+        )
 
-def _temperature(seconds: int, start_ns: int) -> VariableDouble:
-    kelvin = _ROOM_K + _SWING_K * math.sin(2.0 * math.pi * seconds / _SWING_S)
-    return VariableDouble(
-        time_ns=start_ns + seconds * _NS_PER_S, device_id=_SAMPLE_DEVICE, variable_id=1, value=kelvin
+
+def _zones(seconds: int, start_ns: int) -> VariableDoubleArray:
+    swing = [_SWING_K * math.sin(2.0 * math.pi * (seconds / _SWING_S + zone / 3.0)) for zone in range(3)]
+    return VariableDoubleArray(
+        time_ns=start_ns + seconds * _NS_PER_S,
+        device_id=_SAMPLE_DEVICE,
+        variable_id=4,
+        value=_ROOM_K + np.array(swing),
     )
 
 
@@ -107,14 +141,15 @@ def _heater(seconds: int, start_ns: int) -> VariableU32:
     )
 
 
-def _devices() -> Mapping[int, Device]:
-    return {
+def _devices(wanted: Sequence[str]) -> Mapping[int, Device]:
+    devices = {
         _SAMPLE_DEVICE: Device(
             "SampleEnvironment",
             {
                 1: ProcessVariable("SampleTemp", "double", "K", "SIM:SE:SampleTemp"),
                 2: ProcessVariable("Heater", "heater_states", "", "SIM:SE:Heater"),
                 3: ProcessVariable("SampleName", "string", "", "SIM:SE:SampleName"),
+                4: ProcessVariable("ZoneTemps", "double array", "K", "SIM:SE:ZoneTemps"),
             },
             {"heater_states": {0: "Off", 1: "On"}},
         ),
@@ -127,3 +162,7 @@ def _devices() -> Mapping[int, Device]:
             {"shutter_states": {0: "Closed", 1: "Open"}},
         ),
     }
+    if wanted:
+        variables = {number: ProcessVariable(name, "double") for number, name in enumerate(wanted, 1)}
+        devices[_WANTED_DEVICE] = Device("Geometry", variables)
+    return devices

@@ -59,7 +59,6 @@ def _stall(fault: Fault, line: Line) -> None:
 
 
 def _trickle(fault: Fault, line: Line) -> None:
-    _at_once(line)
     until = line.clock.monotonic() + fault.value
     while line.clock.monotonic() < until and (packet := line.next_packet()):
         for begin in range(0, len(packet), _TRICKLE_BYTES):
@@ -69,7 +68,6 @@ def _trickle(fault: Fault, line: Line) -> None:
 
 
 def _split(fault: Fault, line: Line) -> None:
-    _at_once(line)
     sizes = random.Random(1)  # noqa: S311  (odd sizes, the same each time)
     for _ in range(round(fault.value)):
         packet = line.next_packet()
@@ -99,10 +97,6 @@ def _oversize(_fault: Fault, line: Line) -> None:
 def _garbage(fault: Fault, line: Line) -> None:
     noise = random.Random(1)  # noqa: S311  (noise, the same each time)
     line.send([noise.randbytes(round(fault.value))])
-
-
-def _at_once(line: Line) -> None:
-    line.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 _CAUSES: Final[Mapping[str, Callable[[Fault, Line], None]]] = {

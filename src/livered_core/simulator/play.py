@@ -11,9 +11,11 @@ from livered_core.clocks import Clock
 from livered_core.config.simulate import SimulateConfig
 from livered_core.errors import LiveredError
 from livered_core.simulator.beamline import Beamline, build_beamline
+from livered_core.simulator.emission import Emission
+from livered_core.simulator.schedule import length_ns
 from livered_core.simulator.server import Address, Server
-from livered_core.simulator.storage import Emission, Storage
-from livered_core.simulator.stream import emissions, length_ns
+from livered_core.simulator.storage import Storage
+from livered_core.simulator.stream import emissions
 
 _HOLD_POLL = 0.02
 """Seconds between two looks at whether the first client has come."""

@@ -8,18 +8,22 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.adara import RTDL_FRAMES, BankedEvents, BeamMonitorEvents, PulseFlag, Rtdl, encode
+from livered_core.adara import BankedEvents, BeamMonitorEvents, Rtdl, encode
 
 _ENERGY_EV: Final = 1_000_000_000
 _RING_PERIOD_PS: Final = 945_000
 _INTRAPULSE_TICKS: Final = 166_667
 _CYCLES: Final = 600
 _SOURCE_ID: Final = 1
+_NO_EVENTS: Final = np.zeros(0, np.uint32)
+
+U32 = npt.NDArray[np.uint32]
+I64 = npt.NDArray[np.int64]
 
 
-@attrs.frozen(eq=False)
-class Pulse:
-    """What a pulse brings.
+@attrs.frozen
+class PulseHead:
+    """What the accelerator and the server say of a pulse.
 
     Attributes
     ----------
@@ -29,86 +33,124 @@ class Pulse:
         Nanoseconds UTC since the Unix epoch.
     charge_pc, charge_before_pc
         Proton charge of this pulse and of the one before, picocoulomb, multiples of 10.
-    bank_counts
-        int64[banks], events of each bank.
-    pixel_id, tof
-        uint32[n], events ordered by bank; ticks of 100 ns.
-    monitor_id
-        uint32[m].
-    monitor_counts
-        int64[m], events of each monitor.
-    monitor_tof
-        uint32[k], ordered by monitor, ticks of 100 ns.
+    flags
+        Bits of `PulseFlag`.
+    veto
+        12 bits.
     """
 
     number: int
     time_ns: int
     charge_pc: int
     charge_before_pc: int
-    bank_counts: npt.NDArray[np.int64]
-    pixel_id: npt.NDArray[np.uint32]
-    tof: npt.NDArray[np.uint32]
-    monitor_id: npt.NDArray[np.uint32]
-    monitor_counts: npt.NDArray[np.int64]
-    monitor_tof: npt.NDArray[np.uint32]
+    flags: int = 0
+    veto: int = 0
+
+    @property
+    def cycle(self) -> int:
+        """Number of the pulse within ten seconds, as the accelerator counts."""
+        return self.number % _CYCLES
 
 
-def pulse_packets(pulse: Pulse) -> bytes:
-    """Encode a pulse: RTDL, banked events, monitor events.
+@attrs.frozen(eq=False)
+class PulseBody:
+    """What is detected in a pulse.
 
-    Banks have the ids 1, 2, ... in the order of the instrument's banks; those without events are left out.
+    Attributes
+    ----------
+    bank_id, bank_counts
+        uint32[b] and int64[b], banks and the events of each.
+    pixel_id, tof
+        uint32[n], events ordered by bank; ticks of 100 ns.
+    monitor_id, monitor_counts
+        uint32[m] and int64[m], monitors and the events of each.
+    monitor_tof
+        uint32[k], ordered by monitor, ticks of 100 ns.
     """
-    flags = int(PulseFlag.GOT_METADATA)
-    if pulse.charge_pc:
-        flags |= int(PulseFlag.GOT_NEUTRONS)
-    filled = np.flatnonzero(pulse.bank_counts)
+
+    bank_id: U32
+    bank_counts: I64
+    pixel_id: U32
+    tof: U32
+    monitor_id: U32
+    monitor_counts: I64
+    monitor_tof: U32
+
+    def without_events(self) -> PulseBody:
+        """Return the same banks and monitors of a pulse that brought nothing."""
+        return attrs.evolve(
+            self,
+            bank_counts=np.zeros_like(self.bank_counts),
+            pixel_id=_NO_EVENTS,
+            tof=_NO_EVENTS,
+            monitor_counts=np.zeros_like(self.monitor_counts),
+            monitor_tof=_NO_EVENTS,
+        )
+
+
+def rtdl_packet(head: PulseHead) -> bytes:
+    """Encode what the accelerator says with a pulse: the charge is that of the pulse before."""
+    return encode(
+        Rtdl(
+            time_ns=head.time_ns,
+            proton_charge_pc=head.charge_before_pc,
+            cycle=head.cycle,
+            veto=head.veto,
+            intrapulse_time=_INTRAPULSE_TICKS,
+            ring_period_ps=_RING_PERIOD_PS,
+        )
+    )
+
+
+def banked_packet(head: PulseHead, body: PulseBody) -> bytes:
+    """Encode the detectors' events; banks without events are left out."""
+    filled = np.flatnonzero(body.bank_counts)
     one = np.ones(1, np.uint32)
-    cycle = pulse.number % _CYCLES
-    rtdl = Rtdl(
-        time_ns=pulse.time_ns,
-        proton_charge_pc=pulse.charge_before_pc,
-        cycle=cycle,
-        intrapulse_time=_INTRAPULSE_TICKS,
-        ring_period_ps=_RING_PERIOD_PS,
-        frame_number=np.zeros(RTDL_FRAMES, np.uint32),
-        frame_data=np.zeros(RTDL_FRAMES, np.uint32),
+    return encode(
+        BankedEvents(
+            time_ns=head.time_ns,
+            proton_charge_pc=head.charge_pc,
+            energy_ev=_ENERGY_EV,
+            cycle=head.cycle,
+            veto=head.veto,
+            flags=head.flags,
+            source_id=_SOURCE_ID * one,
+            intrapulse_time=_INTRAPULSE_TICKS * one,
+            tof_offset=0 * one,
+            tof_corrected=np.ones(1, np.bool_),
+            n_banks=np.array([len(filled)], np.int64),
+            bank_id=body.bank_id[filled],
+            bank_offset=_offsets(body.bank_counts[filled]),
+            pixel_id=body.pixel_id,
+            tof=body.tof,
+        )
     )
-    banked = BankedEvents(
-        time_ns=pulse.time_ns,
-        proton_charge_pc=pulse.charge_pc,
-        energy_ev=_ENERGY_EV,
-        cycle=cycle,
-        flags=flags,
-        source_id=_SOURCE_ID * one,
-        intrapulse_time=_INTRAPULSE_TICKS * one,
-        tof_offset=0 * one,
-        tof_corrected=np.ones(1, np.bool_),
-        n_banks=np.array([len(filled)], np.int64),
-        bank_id=(filled + 1).astype(np.uint32),
-        bank_offset=_offsets(pulse.bank_counts[filled]),
-        pixel_id=pulse.pixel_id,
-        tof=pulse.tof,
-    )
-    n_monitors, n_monitor_events = len(pulse.monitor_id), len(pulse.monitor_tof)
-    monitors = BeamMonitorEvents(
-        time_ns=pulse.time_ns,
-        proton_charge_pc=pulse.charge_pc,
-        energy_ev=_ENERGY_EV,
-        cycle=cycle,
-        flags=flags,
-        monitor_id=pulse.monitor_id,
-        source_id=np.full(n_monitors, _SOURCE_ID, np.uint32),
-        tof_offset=np.zeros(n_monitors, np.uint32),
-        tof_corrected=np.ones(n_monitors, np.bool_),
-        event_offset=_offsets(pulse.monitor_counts),
-        tof=pulse.monitor_tof,
-        event_cycle=np.full(n_monitor_events, cycle, np.uint32),
-        rising=np.ones(n_monitor_events, np.bool_),
-    )
-    return encode(rtdl) + encode(banked) + encode(monitors)
 
 
-def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def monitor_packet(head: PulseHead, body: PulseBody) -> bytes:
+    """Encode the beam monitors' events."""
+    n_monitors, n_events = len(body.monitor_id), len(body.monitor_tof)
+    return encode(
+        BeamMonitorEvents(
+            time_ns=head.time_ns,
+            proton_charge_pc=head.charge_pc,
+            energy_ev=_ENERGY_EV,
+            cycle=head.cycle,
+            veto=head.veto,
+            flags=head.flags,
+            monitor_id=body.monitor_id,
+            source_id=np.full(n_monitors, _SOURCE_ID, np.uint32),
+            tof_offset=np.zeros(n_monitors, np.uint32),
+            tof_corrected=np.ones(n_monitors, np.bool_),
+            event_offset=_offsets(body.monitor_counts),
+            tof=body.monitor_tof,
+            event_cycle=np.full(n_events, head.cycle, np.uint32),
+            rising=np.ones(n_events, np.bool_),
+        )
+    )
+
+
+def _offsets(counts: I64) -> I64:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets

@@ -27,7 +27,7 @@ from livered_core.adara import (
 from livered_core.adara.wire import HEADER
 from livered_core.errors import ConfigError, ProtocolError
 from livered_core.recording import ConnectionOpened, FileRecording, Recording, packets_of
-from livered_core.simulator.storage import Emission, FileRange, OpenFile, Part
+from livered_core.simulator.emission import Emission, FileRange, OpenFile, Part
 
 _NS_PER_S: Final = 1_000_000_000
 _MOST_STATE: Final = 100_000

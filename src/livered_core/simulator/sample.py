@@ -1,10 +1,12 @@
-"""What a powder scatters: reflections and cross sections from NCrystal.
+"""What a sample scatters: reflections and cross sections from NCrystal, and a liquid.
 
 NCrystal: X.-X. Cai and T. Kittelmann, Comput. Phys. Commun. 246 (2020) 106851.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final
 
 import attrs
@@ -13,10 +15,28 @@ import numpy.typing as npt
 
 from livered_core.config.simulate import SAMPLES
 from livered_core.errors import BackendUnavailable, ConfigError
+from livered_core.simulator.liquid import HardSpheres
 
 FloatArray = npt.NDArray[np.float64]
 
-_NCMAT: Final = {"diamond": "C_sg227_Diamond.ncmat", "silicon": "Si_sg227.ncmat", "nickel": "Ni_sg225.ncmat"}
+LIQUID: Final = "liquid"
+"""Hard spheres, packed as in a metal just above its melting point (Ashcroft and Lekner 1966)."""
+CONTAINER: Final = "container"
+"""An empty can of aluminium: weak reflections on what air and shielding scatter."""
+
+_SUFFIX: Final = ".ncmat"
+_NCMAT: Final = {
+    "diamond": "C_sg227_Diamond.ncmat",
+    "silicon": "Si_sg227.ncmat",
+    "nickel": "Ni_sg225.ncmat",
+    "vanadium": "V_sg229.ncmat",
+    CONTAINER: "Al_sg225.ncmat",
+}
+_SURROUNDINGS_BARN: Final = 10.0
+_SPHERE_A: Final = 2.5
+_PACKING: Final = 0.45
+_LIQUID_COHERENT_BARN: Final = 10.0
+_LIQUID_INCOHERENT_BARN: Final = 0.5
 _SHORTEST_A: Final = 0.005
 _LONGEST_A: Final = 60.0
 
@@ -42,6 +62,8 @@ class Powder:
     background_wavelength, background
         float64[m], Angstrom ascending, and float64[m], barn per atom: cross section of all scattering that is
         not Bragg scattering (incoherent and inelastic).
+    liquid
+        What scatters coherently without being a crystal; None for crystals.
     """
 
     name: str
@@ -52,6 +74,7 @@ class Powder:
     atoms_per_cell: int
     background_wavelength: FloatArray
     background: FloatArray
+    liquid: HardSpheres | None = None
 
     def bragg_strength(self) -> FloatArray:
         r"""Return what each reflection scatters into a unit of solid angle, apart from the beam and the angle.
@@ -82,52 +105,62 @@ class Powder:
         )
         return strength
 
-    def background_per_steradian(self, wavelength: FloatArray) -> FloatArray:
-        """Return the isotropic background, barn per atom and steradian.
+    def diffuse_per_steradian(self, wavelength: FloatArray, d_spacing: FloatArray) -> FloatArray:
+        """Return all scattering that is not Bragg scattering, barn per atom and steradian.
 
         Inelastic scattering is treated as elastic and as isotropic: a smooth background is all that is wanted.
 
         Parameters
         ----------
-        wavelength
-            float64[n], Angstrom. Beyond the table its end values hold.
+        wavelength, d_spacing
+            float64[n], Angstrom: each neutron's wavelength, and the d-spacing at which its angle puts it. Beyond
+            the table of wavelengths its end values hold.
         """
         barn: FloatArray = np.interp(wavelength, self.background_wavelength, self.background)
+        if self.liquid is not None:
+            barn = barn + self.liquid.coherent_barn * self.liquid.structure_factor(2.0 * np.pi / d_spacing)
         return barn / (4.0 * np.pi)
 
 
 def load_powder(name: str) -> Powder:
-    """Look up a powder in NCrystal's data library.
+    """Look up what is in the beam.
 
     Parameters
     ----------
     name
-        One of `livered_core.config.simulate.SAMPLES`.
+        One of `livered_core.config.simulate.SAMPLES`, or a material of NCrystal's data library: the name of its
+        file, its formula, or the mineral's name, whatever the case of the letters.
 
     Raises
     ------
     ConfigError
-        When there is no such sample.
+        When there is no such sample, or it is not crystalline; the sentence offers names that are near.
     BackendUnavailable
         When NCrystal is not installed.
     """
-    if name not in _NCMAT:
-        message = (
-            f"simulate.sample: there is no simulated sample {name!r}; choose one of {', '.join(SAMPLES)}."
-        )
-        raise ConfigError(message)
+    if name == LIQUID:
+        return _hard_spheres()
     try:
         import NCrystal
     except ImportError as error:
         message = "The simulated beamline needs NCrystal, which is not installed: pip install 'livered-core[simulator]'."
         raise BackendUnavailable(message) from error
 
-    information = NCrystal.createInfo(_NCMAT[name])
-    without_bragg = NCrystal.createScatter(f"{_NCMAT[name]};bragg=0")
+    names = [entry.name for entry in NCrystal.browseFiles() if entry.name.endswith(_SUFFIX)]
+    material = _NCMAT.get(name) or _find(name, names)
+    information = NCrystal.createInfo(material)
+    if not information.hasHKLInfo() or not information.hasStructureInfo():
+        message = (
+            f"simulate.sample: {material} is not crystalline, and has no reflections to show; choose one of "
+            f"{', '.join(SAMPLES)}, or a crystalline material."
+        )
+        raise ConfigError(message)
+    without_bragg = NCrystal.createScatter(f"{material};bragg=0")
     # (h, k, l, multiplicity, d, |F|^2)
     reflections = np.array([tuple(row) for row in information.hklList()], dtype=np.float64)
     wavelength = np.geomspace(_SHORTEST_A, _LONGEST_A, 2000)
     cell = information.getStructureInfo()
+    background = np.asarray(without_bragg.xsect(wl=wavelength), dtype=np.float64)
     return Powder(
         name=name,
         d_spacing=reflections[:, 4].copy(),
@@ -136,5 +169,43 @@ def load_powder(name: str) -> Powder:
         cell_volume=float(cell["volume"]),
         atoms_per_cell=int(cell["n_atoms"]),
         background_wavelength=wavelength,
-        background=np.asarray(without_bragg.xsect(wl=wavelength), dtype=np.float64),
+        background=background + _SURROUNDINGS_BARN if name == CONTAINER else background,
     )
+
+
+def _hard_spheres() -> Powder:
+    none = np.zeros(0)
+    return Powder(
+        name=LIQUID,
+        d_spacing=none,
+        multiplicity=none,
+        structure_factor2=none,
+        cell_volume=1.0,
+        atoms_per_cell=1,
+        background_wavelength=np.array([_SHORTEST_A, _LONGEST_A]),
+        background=np.full(2, _LIQUID_INCOHERENT_BARN),
+        liquid=HardSpheres(_SPHERE_A, _PACKING, _LIQUID_COHERENT_BARN),
+    )
+
+
+def _find(name: str, files: Sequence[str]) -> str:
+    """Find a material's file by its name, its formula, or its mineral's name."""
+    known: dict[str, list[str]] = {}
+    for file in files:
+        stem = file.removesuffix(_SUFFIX)
+        formula, *rest = stem.split("_")
+        for key in {file, stem, formula, *([rest[-1]] if rest else [])}:
+            known.setdefault(key.lower(), []).append(file)
+    found = known.get(name.lower(), [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        message = f"simulate.sample: {name!r} may be {' or '.join(found)}: give the whole name."
+        raise ConfigError(message)
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    offered = ", ".join(dict.fromkeys(known[key][0].removesuffix(_SUFFIX) for key in near))
+    message = (
+        f"simulate.sample: there is no simulated sample {name!r}; choose one of {', '.join(SAMPLES)}"
+        + (f", or did you mean {offered}?" if offered else ", or a material of NCrystal's library.")
+    )
+    raise ConfigError(message)

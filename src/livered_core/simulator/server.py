@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from livered_core.adara import ClientHello, Framer, decode
+from livered_core.adara import ClientHello, Framer, HelloFlag, decode
 from livered_core.clocks import Clock
 from livered_core.config import format_address
 from livered_core.errors import ConfigError, ProtocolError
@@ -157,6 +157,7 @@ class Server:
     def _serve(self, connection: socket.socket, peer: str) -> None:
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             hello = self._hello(connection)
             log.info("Client %s asks for %s.", peer, _in_words(hello))
             sent = self._send_stream(connection, hello, peer)
@@ -211,7 +212,8 @@ class Server:
     def _send_stream(self, connection: socket.socket, hello: ClientHello, peer: str) -> int:
         asked = hello.start.time_ns
         start = asked if asked is not None else Start.NOW if hello.start.is_now else Start.ERA
-        reader = self._storage.read_from(start)
+        no_paused = hello.flags == HelloFlag.NO_PAUSE_DATA
+        reader = self._storage.read_from(start, leave_out_paused=no_paused)
         self.has_client.set()
         line = Line(connection, reader, self._clock, self._stopping)
         while line.is_open:

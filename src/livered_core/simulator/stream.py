@@ -11,63 +11,31 @@ from collections.abc import Iterator
 from typing import Final
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
 from livered_core.adara import (
-    CHARGE_UNIT_PC,
-    BeamlineInfo,
-    Geometry,
+    Annotation,
+    AnnotationMarker,
     Heartbeat,
-    RunDetails,
-    RunInfoPacket,
     RunStatus,
     RunStatusCode,
-    Sync,
+    VariableDouble,
+    VariableStatus,
     encode,
-    run_info_xml,
 )
-from livered_core.config.simulate import SimulateConfig
+from livered_core.config.faults import parse_fault
 from livered_core.simulator.beamline import Beamline
-from livered_core.simulator.events import draw
-from livered_core.simulator.monitors import draw_monitors
-from livered_core.simulator.pulse import Pulse, pulse_packets
-from livered_core.simulator.storage import Emission
-
-PULSES_PER_SECOND: Final = 60
-ORDINARY_CHARGE_PC: Final = 2.31e7
-"""Mean proton charge of a pulse with beam, picocoulomb."""
-NO_BEAM_EVERY: Final = 600
-"""One pulse of as many comes without beam."""
+from livered_core.simulator.drawing import draw_era, draw_templates
+from livered_core.simulator.emission import Emission, Part
+from livered_core.simulator.prologue import descriptions, edge, run_status
+from livered_core.simulator.pulse import PulseBody, PulseHead, banked_packet, monitor_packet, rtdl_packet
+from livered_core.simulator.schedule import PULSES_PER_SECOND, Era, RunSchedule, eras, pulse_offset_ns
+from livered_core.simulator.stream_faults import FaultPlan, spoilt
+from livered_core.simulator.templates import Templates, recycles
 
 _NS_PER_S: Final = 1_000_000_000
-_CHARGE_SPREAD: Final = 0.01
-_LARGEST_BLOCK: Final = 1_000_000
-"""Events that are drawn at once, about: bounds the memory."""
-
-
-@attrs.frozen
-class _Era:
-    """A run, or a gap between two (run number 0), or what comes after the last (no pulses)."""
-
-    number: int
-    run_number: int
-    first_pulse: int
-    n_pulses: int
-    start_ns: int
-
-
-def pulse_offset_ns(pulse: int) -> int:
-    """Return the time of a pulse after the start of the stream, nanoseconds: exactly 60 Hz, cut to integers."""
-    return pulse * _NS_PER_S // PULSES_PER_SECOND
-
-
-def length_ns(config: SimulateConfig) -> int | None:
-    """Return how long the runs take with the gaps between them, nanoseconds; None for runs without end."""
-    if config.n_runs == 0:
-        return None
-    run, gap = _pulses(config)
-    return pulse_offset_ns(config.n_runs * run + (config.n_runs - 1) * gap)
+_BYTES_PER_MB: Final = 1_000_000
+_STATUS: Final = "run status"
+"""Name of the run status among the packets of the state: the first, because it says what the others belong to."""
 
 
 def emissions(beamline: Beamline, start_ns: int) -> Iterator[Emission]:
@@ -83,122 +51,139 @@ def emissions(beamline: Beamline, start_ns: int) -> Iterator[Emission]:
     start_ns
         Time of the first pulse, nanoseconds UTC since the Unix epoch.
     """
-    for era in _eras(beamline.config, start_ns):
-        yield _prologue(beamline, era, start_ns)
-        yield from _pulses_of(beamline, era, start_ns)
-        end_ns = start_ns + pulse_offset_ns(era.first_pulse + era.n_pulses)
-        if era.n_pulses:
-            code = RunStatusCode.END_RUN if era.run_number else RunStatusCode.NO_RUN
-            yield Emission(end_ns, encode(_run_status(era, code, end_ns)))
-        else:
-            for second in itertools.count(1):
-                time_ns = end_ns + second * _NS_PER_S
-                yield Emission(time_ns, encode(Heartbeat(time_ns=time_ns)), idle=True)
-
-
-def _pulses(config: SimulateConfig) -> tuple[int, int]:
-    """Return the pulses of a run (at least one) and of a gap."""
-    return max(1, round(config.run_length * PULSES_PER_SECOND)), round(config.gap * PULSES_PER_SECOND)
-
-
-def _eras(config: SimulateConfig, start_ns: int) -> Iterator[_Era]:
-    run_pulses, gap_pulses = _pulses(config)
-    first = 0
-    number = 0
-    for run in itertools.count() if config.n_runs == 0 else range(config.n_runs):
-        if run and gap_pulses:
-            yield _Era(number, 0, first, gap_pulses, start_ns + pulse_offset_ns(first))
-            number, first = number + 1, first + gap_pulses
-        yield _Era(number, config.run_number + run, first, run_pulses, start_ns + pulse_offset_ns(first))
-        number, first = number + 1, first + run_pulses
-    yield _Era(number, 0, first, 0, start_ns + pulse_offset_ns(first))
-
-
-def _run_status(era: _Era, code: RunStatusCode, time_ns: int) -> RunStatus:
-    return RunStatus(
-        time_ns=time_ns,
-        run_number=era.run_number,
-        run_start_ns=era.start_ns if era.run_number else 0,
-        status=code,
-        file_number=1 if era.run_number else 0,
-    )
-
-
-def _prologue(beamline: Beamline, era: _Era, stream_start_ns: int) -> Emission:
-    """Begin an era: synchronisation, run status, and the whole state."""
-    now = era.start_ns
     config = beamline.config
-    state = {"run status": encode(_run_status(era, RunStatusCode.STATE, now))}
-    if era.run_number:
-        xml = run_info_xml(
-            RunDetails(
-                run_number=era.run_number,
-                proposal_id=config.proposal,
-                title=config.title,
-                instrument=beamline.instrument,
-                sample={"name": config.sample},
-            )
-        )
-        state["run info"] = encode(RunInfoPacket(time_ns=now, xml=xml))
-    state["geometry"] = encode(Geometry(time_ns=now, xml=beamline.definition.xml))
-    state["beamline info"] = encode(
-        BeamlineInfo(
-            time_ns=now,
-            beamline_id=config.beamline,
-            short_name=beamline.instrument,
-            long_name=beamline.definition.name,
-        )
-    )
-    for name, packet in beamline.environment.state(now, stream_start_ns).items():
-        state[name] = encode(packet)
-    edge = RunStatusCode.NEW_RUN if era.run_number else RunStatusCode.NO_RUN
-    head = [encode(Sync(time_ns=now, file_offset=0)), encode(_run_status(era, edge, now))]
-    body = [data for name, data in state.items() if name != "run status"]
-    return Emission(now, b"".join(head + body), state=state, begins_era=True)
+    plan = FaultPlan(map(parse_fault, config.faults))
+    templates = draw_templates(beamline) if recycles(config) else None
+    for era in eras(config, start_ns):
+        yield from _EraStream(beamline, era, start_ns, plan, templates).emissions()
+        end_ns = start_ns + pulse_offset_ns(era.first_pulse + era.n_pulses)
+        if not era.n_pulses:
+            yield from _idle(end_ns)
 
 
-def _pulses_of(beamline: Beamline, era: _Era, start_ns: int) -> Iterator[Emission]:
-    config, tables, monitors = beamline.config, beamline.tables, beamline.monitors
-    rng = np.random.Generator(np.random.PCG64([config.seed, era.number]))
-    per_pulse = config.rate / PULSES_PER_SECOND
-    block = int(np.clip(_LARGEST_BLOCK // max(per_pulse, 1.0), 1, PULSES_PER_SECOND))
-    before_pc = 0
-    for first in range(0, era.n_pulses, block):
-        pulse = era.first_pulse + first + np.arange(min(block, era.n_pulses - first))
-        charge_pc = _charges(rng, pulse)
-        beam = charge_pc / ORDINARY_CHARGE_PC
-        events = draw(tables, rng, per_pulse * beam)
-        monitor_events = draw_monitors(monitors, rng, beam)
-        last, monitor_last = 0, 0
-        for row, number in enumerate(pulse.tolist()):
-            time_ns = start_ns + pulse_offset_ns(number)
-            begin, last = last, last + int(events.counts[row].sum())
-            monitor_begin, monitor_last = monitor_last, monitor_last + int(monitor_events.counts[row].sum())
-            data = pulse_packets(
-                Pulse(
-                    number=number,
-                    time_ns=time_ns,
-                    charge_pc=int(charge_pc[row]),
-                    charge_before_pc=before_pc,
-                    bank_counts=events.counts[row],
-                    pixel_id=events.pixel_id[begin:last],
-                    tof=events.tof[begin:last],
-                    monitor_id=monitors.monitor_id,
-                    monitor_counts=monitor_events.counts[row],
-                    monitor_tof=monitor_events.tof[monitor_begin:monitor_last],
-                )
-            )
-            before_pc = int(charge_pc[row])
-            changed = {}
-            if number % PULSES_PER_SECOND == 0 and number != era.first_pulse:
-                packets = beamline.environment.changes(time_ns, start_ns)
-                changed = {name: encode(packet) for name, packet in packets.items()}
-            yield Emission(time_ns, b"".join([*changed.values(), data]), state=changed)
+def _idle(end_ns: int) -> Iterator[Emission]:
+    for second in itertools.count(1):
+        time_ns = end_ns + second * _NS_PER_S
+        yield Emission(time_ns, encode(Heartbeat(time_ns=time_ns)), idle=True)
 
 
-def _charges(rng: np.random.Generator, pulse: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Draw the proton charge of pulses: in the steps that the stream can say, 0 for those without beam."""
-    spread = rng.normal(1.0, _CHARGE_SPREAD, len(pulse))
-    charge = np.round(ORDINARY_CHARGE_PC * np.clip(spread, 0.5, 1.5) / CHARGE_UNIT_PC).astype(np.int64)
-    charge[pulse % NO_BEAM_EVERY == NO_BEAM_EVERY - 1] = 0
-    return charge * CHARGE_UNIT_PC
+class _EraStream:
+    """Sends a run or a gap: its prologue, its pulses with what happens between them, and its end."""
+
+    def __init__(
+        self, beamline: Beamline, era: Era, start_ns: int, plan: FaultPlan, templates: Templates | None
+    ) -> None:
+        self._beamline = beamline
+        self._era = era
+        self._start_ns = start_ns
+        self._plan = plan
+        self._templates = templates
+        self._schedule = RunSchedule(beamline.config, era)
+        self._file_number = 1
+        self._file_bytes = 0
+        self._paused = False
+        # Pulses held back to be sent in the opposite order, and the state that they bring.
+        self._held: list[list[Part]] = []
+        self._held_state: dict[str, bytes] = {}
+
+    def emissions(self) -> Iterator[Emission]:
+        """Generate all of the era."""
+        era = self._era
+        begins = RunStatusCode.NEW_RUN if era.run_number else RunStatusCode.NO_RUN
+        yield self._begin_file(era.start_ns, begins, scan=self._schedule.scan(era.first_pulse))
+        last_ns = era.start_ns
+        for head, body in draw_era(self._beamline, era, self._start_ns, self._templates):
+            yield from self._between(head)
+            yield from self._pulse(head, body)
+            last_ns = head.time_ns
+        yield from self._release(last_ns)
+        if era.n_pulses:
+            ends = RunStatusCode.END_RUN if era.run_number else RunStatusCode.NO_RUN
+            end_ns = self._start_ns + pulse_offset_ns(era.first_pulse + era.n_pulses)
+            yield Emission(end_ns, encode(self._status(ends, end_ns)))
+
+    def _begin_file(self, time_ns: int, begins: RunStatusCode, scan: int) -> Emission:
+        """Begin a file of the server's: synchronisation, run status, and all that a client must know."""
+        described = descriptions(self._beamline, self._era, time_ns, self._start_ns, scan)
+        state = {_STATUS: self._state(time_ns), **described}
+        data = edge(self._status(begins, time_ns)) + b"".join(described.values())
+        self._file_bytes = len(data)
+        new_era = begins is not RunStatusCode.RUN_BOF
+        return Emission(time_ns, data, state=state, begins_era=new_era, begins_file=True, paused=self._paused)
+
+    def _between(self, head: PulseHead) -> Iterator[Emission]:
+        """Generate what happens just before a pulse: annotations, a new file, faults."""
+        pulse, time_ns = head.number, head.time_ns
+        for annotation in self._schedule.annotations(pulse, time_ns):
+            yield from self._annotate(annotation)
+        in_run = self._era.run_number > 0
+        rolls = in_run and self._file_bytes >= self._beamline.config.roll_mb * _BYTES_PER_MB
+        for fault in self._plan.due(pulse, in_run=in_run):
+            if fault.is_of_connection:
+                yield Emission(time_ns, (), fault=fault)
+            elif fault.name == "repeat-new-run":
+                yield Emission(time_ns, encode(self._status(RunStatusCode.NEW_RUN, time_ns)))
+            else:
+                rolls = True
+        if rolls:
+            yield from self._release(time_ns)
+            yield Emission(time_ns, encode(self._status(RunStatusCode.RUN_EOF, time_ns)), paused=self._paused)
+            self._file_number += 1
+            yield self._begin_file(time_ns, RunStatusCode.RUN_BOF, self._schedule.scan(pulse))
+
+    def _annotate(self, annotation: Annotation) -> Iterator[Emission]:
+        yield from self._release(annotation.time_ns)
+        if annotation.marker in (AnnotationMarker.PAUSE, AnnotationMarker.RESUME):
+            self._paused = annotation.marker is AnnotationMarker.PAUSE
+        state = {_STATUS: self._state(annotation.time_ns)}
+        # A client that gets no data of pauses must be told of them all the same.
+        yield Emission(annotation.time_ns, encode(annotation), state=state)
+
+    def _pulse(self, head: PulseHead, body: PulseBody) -> Iterator[Emission]:
+        changed = self._changed(head)
+        parts: list[Part] = [*changed.values(), *self._packets(head, body)]
+        if self._plan.goes_on("duplicate", head.number):
+            parts *= 2
+        self._file_bytes += sum(map(len, parts))
+        if self._plan.goes_on("disorder", head.number):
+            self._held.append(parts)
+            self._held_state.update(changed)
+            return
+        yield from self._release(head.time_ns)
+        yield Emission(head.time_ns, parts, state=changed, paused=self._paused)
+
+    def _release(self, time_ns: int) -> Iterator[Emission]:
+        """Send what was held back, the newest first."""
+        if self._held:
+            parts = itertools.chain.from_iterable(reversed(self._held))
+            yield Emission(time_ns, tuple(parts), state=self._held_state, paused=self._paused)
+            self._held, self._held_state = [], {}
+
+    def _packets(self, head: PulseHead, body: PulseBody) -> list[Part]:
+        if self._plan.goes_on("bad-pixels", head.number):
+            head, body = spoilt(head, body, self._beamline.config.seed)
+        elif self._templates is not None:
+            return self._templates.parts(head)
+        return [rtdl_packet(head) + banked_packet(head, body) + monitor_packet(head, body)]
+
+    def _changed(self, head: PulseHead) -> dict[str, bytes]:
+        """Return values that are new with a pulse: those of each full second but the first, which the prologue has."""
+        if head.number % PULSES_PER_SECOND or head.number == self._era.first_pulse:
+            return {}
+        scan = self._schedule.scan(head.number)
+        values = self._beamline.environment.changes(head.time_ns, self._start_ns, scan)
+        if self._plan.goes_on("status-1", head.number):
+            alarmed = VariableStatus.READ_ERROR
+            values = {
+                name: attrs.evolve(value, status=alarmed) if isinstance(value, VariableDouble) else value
+                for name, value in values.items()
+            }
+        return {name: encode(value) for name, value in values.items()}
+
+    def _state(self, time_ns: int) -> bytes:
+        """Encode how things stand, for clients that join."""
+        code = RunStatusCode.STATE if self._era.run_number else RunStatusCode.NO_RUN
+        return encode(self._status(code, time_ns))
+
+    def _status(self, code: RunStatusCode, time_ns: int) -> RunStatus:
+        return run_status(self._era, code, time_ns, self._file_number, paused=self._paused)

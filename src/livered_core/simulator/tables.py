@@ -146,7 +146,10 @@ def class_distribution(
 
     wavelength = 2.0 * d_spacing * sine
     background = (
-        scattering.spectrum(wavelength) * wavelength * powder.background_per_steradian(wavelength) * _LOG_STEP
+        scattering.spectrum(wavelength)
+        * wavelength
+        * powder.diffuse_per_steradian(wavelength, d_spacing)
+        * _LOG_STEP
     )
     # The share of a grid point lies half a step to either side of it.
     upper_edge = d_spacing * np.exp(0.5 * _LOG_STEP)

@@ -1,0 +1,58 @@
+"""The structure of a simple liquid: hard spheres."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+_SMALL: Final = 0.05
+
+
+@attrs.frozen
+class HardSpheres:
+    """A liquid of hard spheres.
+
+    Attributes
+    ----------
+    diameter
+        Angstrom.
+    packing
+        Part of the volume that the spheres fill.
+    coherent_barn
+        Coherent cross section of an atom, barn.
+    """
+
+    diameter: float
+    packing: float
+    coherent_barn: float
+
+    def structure_factor(self, q: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        r"""Return S(Q) in the approximation of Percus and Yevick.
+
+        .. math:: 1 / S = 1 + 24 \eta \int_0^1 s^2 \frac{\sin s y}{s y} (\alpha + \beta s + \gamma s^3) ds, \quad y = Q \sigma
+
+        with the direct correlation function of M. S. Wertheim, Phys. Rev. Lett. 10 (1963) 321, in the notation
+        of N. W. Ashcroft and J. Lekner, Phys. Rev. 145 (1966) 83; the integral is done in closed form.
+
+        Parameters
+        ----------
+        q
+            float64[n], inverse Angstrom, above 0.
+        """
+        eta = self.packing
+        alpha = (1.0 + 2.0 * eta) ** 2 / (1.0 - eta) ** 4
+        beta = -6.0 * eta * (1.0 + 0.5 * eta) ** 2 / (1.0 - eta) ** 4
+        gamma = 0.5 * eta * alpha
+        # Near 0 the closed form takes differences of large numbers; S is flat there.
+        y = np.maximum(q * self.diameter, _SMALL)
+        sine, cosine = np.sin(y), np.cos(y)
+        first = (sine - y * cosine) / y**3
+        second = (2.0 * y * sine + (2.0 - y**2) * cosine - 2.0) / y**4
+        third = (
+            -(y**4) * cosine + 4.0 * ((3.0 * y**2 - 6.0) * cosine + (y**3 - 6.0 * y) * sine + 6.0)
+        ) / y**6
+        inverse: npt.NDArray[np.float64] = 1.0 + 24.0 * eta * (alpha * first + beta * second + gamma * third)
+        return 1.0 / inverse
