@@ -51,11 +51,6 @@ _SIMPLE = (
 _REPEATED = ("pauses", "no_beam", "scans", "faults")
 
 
-def _part(name: str, field: str, text: str) -> Any:
-    """Make an option for parts of a run."""
-    return click.option(name, field, multiple=True, metavar="FROM-TO", help=text)
-
-
 @click.command(epilog=_EPILOG)
 @options.instrument
 @options.config_file
@@ -74,11 +69,27 @@ def _part(name: str, field: str, text: str) -> Any:
     metavar="NAME",
     help="diamond, silicon, nickel, vanadium, container, liquid, or any crystalline material of NCrystal's library.",
 )
-@_part("--pause", "pauses", "When each run is paused, seconds after its start; may be given often.")
-@_part(
-    "--no-beam", "no_beam", "When there is no beam, seconds after the start of each run; may be given often."
+@click.option(
+    "--pause",
+    "pauses",
+    multiple=True,
+    metavar="FROM-TO",
+    help="When each run is paused, seconds after its start; may be given often.",
 )
-@_part("--scan", "scans", "A scan within each run, 10 K warmer than the one before; may be given often.")
+@click.option(
+    "--no-beam",
+    "no_beam",
+    multiple=True,
+    metavar="FROM-TO",
+    help="When there is no beam, seconds after the start of each run; may be given often.",
+)
+@click.option(
+    "--scan",
+    "scans",
+    multiple=True,
+    metavar="FROM-TO",
+    help="A scan within each run, 10 K warmer than the one before; may be given often.",
+)
 @click.option("--ramp", type=float, metavar="K/MIN", help="Drift of the sample temperature.")
 @click.option("--vetoed", type=float, metavar="PART", help="Part of the pulses that are flagged as vetoed.")
 @click.option("--partial", type=float, metavar="PART", help="Part of the pulses flagged as partial data.")
