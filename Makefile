@@ -8,7 +8,7 @@
 #   make lint       only ruff; make types: only mypy; make imports: only lint-imports
 #   make test-slow  the tests that the others leave out because they are long
 #   make format     let ruff repair what it can
-#   make bench      measure how fast events are read from the stream, recorded and focused
+#   make bench      measure how fast events are simulated, read from the stream, recorded and focused
 #   make wheels     build the distributions into dist/
 #   make clean      remove .venv and all that was built
 #
@@ -89,6 +89,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/recorder.py
 	$(BIN)/python benchmarks/focus.py
 

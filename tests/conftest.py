@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is not a failure: what takes too long in earnest has a benchmark.
+settings.register_profile("livered", parent=settings.default, deadline=None)
+settings.load_profile("livered")
 
 Install = Callable[..., Path]
 

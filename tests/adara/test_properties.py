@@ -2,12 +2,14 @@
 
 import struct
 
+import attrs
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from livered_core.adara import (
+    PULSE_HEAD_SIZE,
     Annotation,
     AnnotationMarker,
     BankedEvents,
@@ -56,6 +58,9 @@ from livered_core.adara import (
     detector_events,
     encode,
     read_pulse,
+    redated,
+    renewed_head,
+    renewed_rtdl,
     unix_ns,
 )
 from livered_core.errors import DataModelError, ProtocolError
@@ -569,3 +574,31 @@ def test_garbage_ends_in_one_sentence_or_waits(garbage, length):
     except ProtocolError as error:
         assert "ADARA stream" in str(error)
     assert framer.pending <= len(garbage)
+
+
+@careful
+@given(packet=st.one_of(banked(1), banked(0, states=True), monitored(1)), head=heads(1))
+def test_an_encoded_pulse_gets_a_head_for_another_one(packet, head):
+    renewed = {name: head[name] for name in ("time_ns", "proton_charge_pc", "cycle", "veto", "flags")}
+    written = encode(packet)
+    assert renewed_head(written, **renewed) + written[PULSE_HEAD_SIZE:] == encode(
+        attrs.evolve(packet, **renewed)
+    )
+
+
+@careful
+@given(packet=rtdl(1), other=rtdl(1))
+def test_an_encoded_rtdl_is_renewed_for_another_pulse(packet, other):
+    renewed = {name: getattr(other, name) for name in ("time_ns", "proton_charge_pc", "cycle", "veto")}
+    assert renewed_rtdl(encode(packet), **renewed) == encode(attrs.evolve(packet, **renewed))
+
+
+@careful
+@given(packet=packets, time_ns=pulse_times)
+def test_an_encoded_packet_gets_another_time(packet, time_ns):
+    try:
+        expected = encode(attrs.evolve(packet, time_ns=time_ns))
+    except DataModelError:
+        # Packets with several values have the time of the first.
+        reject()
+    assert redated(encode(packet), time_ns) == expected

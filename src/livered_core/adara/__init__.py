@@ -13,7 +13,14 @@ from livered_core.adara.detector_config import (
     MonitorConfig,
     StorageFormat,
 )
-from livered_core.adara.detector_system import RTDL_FRAMES, MappedEvents, RawEvents, Rtdl, SourceList
+from livered_core.adara.detector_system import (
+    RTDL_FRAMES,
+    MappedEvents,
+    RawEvents,
+    Rtdl,
+    SourceList,
+    renewed_rtdl,
+)
 from livered_core.adara.devices import Device, ProcessVariable, device_descriptor_xml, read_device
 from livered_core.adara.encode import encode
 from livered_core.adara.epoch import EPICS_EPOCH_S, epics_time, unix_ns
@@ -70,7 +77,7 @@ from livered_core.adara.variables import (
     VariableU32,
     VariableU32Array,
 )
-from livered_core.adara.wire import RawPacket, type_name
+from livered_core.adara.wire import RawPacket, redated, type_name
 
 __all__ = [
     "BUFFER_SIZE",
@@ -146,7 +153,9 @@ __all__ = [
     "read_pulse",
     "read_pulse_head",
     "read_run_info",
+    "redated",
     "renewed_head",
+    "renewed_rtdl",
     "run_info_xml",
     "type_name",
     "unix_ns",

@@ -16,8 +16,10 @@ import attrs
 import numpy as np
 
 from livered_core.adara.columns import U32, by_value, is_u32, require_same_length, shape
+from livered_core.adara.epoch import epics_time
 from livered_core.adara.types import CHARGE_UNIT_PC
 from livered_core.adara.wire import (
+    HEADER,
     RawPacket,
     bits,
     charge_units,
@@ -201,6 +203,35 @@ def encode_rtdl(packet: Rtdl) -> bytes:
     ring = _RING.pack(_RING_PERIOD_FRAME << 24 | bits(packet, "ring_period_ps", packet.ring_period_ps, 24))
     frames = packet.frame_number << np.uint32(24) | packet.frame_data
     return _timing_words(packet) + ring + bytes(frames.astype("<u4").tobytes())
+
+
+def renewed_rtdl(packet: bytes, time_ns: int, proton_charge_pc: int, cycle: int, veto: int) -> bytes:
+    """Write an encoded RTDL packet anew, for another pulse.
+
+    Parameters
+    ----------
+    packet
+        With header.
+    time_ns
+        The pulse, nanoseconds UTC since the Unix epoch.
+    proton_charge_pc, cycle, veto
+        As in `Rtdl`; all else stays.
+
+    Raises
+    ------
+    struct.error
+        When a number does not fit its bits.
+    """
+    length, format_word, _, _ = HEADER.unpack_from(packet)
+    charge_word, cycle_word, intrapulse, offset_word = _TIMING.unpack_from(packet, HEADER.size)
+    timing = _TIMING.pack(
+        charge_word & ~_LOWER_24 | proton_charge_pc // CHARGE_UNIT_PC,
+        cycle_word & ~0x3F_FFFF | veto << 10 | cycle,
+        intrapulse,
+        offset_word,
+    )
+    head = HEADER.pack(length, format_word, *epics_time(time_ns))
+    return head + timing + packet[HEADER.size + _TIMING.size :]
 
 
 def decode_raw_events(raw: RawPacket) -> RawEvents:

@@ -231,6 +231,12 @@ def padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
+def redated(packet: bytes, time_ns: int) -> bytes:
+    """Give an encoded packet another time, nanoseconds UTC since the Unix epoch."""
+    length, format_word, _, _ = HEADER.unpack_from(packet)
+    return HEADER.pack(length, format_word, *epics_time(time_ns)) + packet[HEADER.size :]
+
+
 def frame(packet_type: int, version: int, time_ns: int, payload: bytes) -> bytes:
     """Put the header before a payload.
 

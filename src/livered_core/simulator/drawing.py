@@ -58,7 +58,7 @@ def draw_era(
     flags_rng = np.random.Generator(np.random.PCG64([config.seed, era.number, _OF_FLAGS]))
     schedule = RunSchedule(config, era)
     per_pulse = 0.0 if templates is not None else config.rate / PULSES_PER_SECOND
-    before_pc = 0
+    before_pc = veto_before = 0
     block = int(np.clip(_LARGEST_BLOCK // max(per_pulse, 1.0), 1, PULSES_PER_SECOND))
     for first in range(0, era.n_pulses, block):
         numbers = era.first_pulse + first + np.arange(min(block, era.n_pulses - first))
@@ -67,15 +67,17 @@ def draw_era(
         beam = charge_pc / ORDINARY_CHARGE_PC
         bodies = iter(()) if templates is not None else draw_bodies(beamline, rng, beam)
         for number, charge, bits in zip(numbers.tolist(), charge_pc.tolist(), flags.tolist(), strict=True):
+            veto = _VETOED_BY_TARGET if bits & PulseFlag.PULSE_VETO else 0
             head = PulseHead(
                 number=number,
                 time_ns=start_ns + pulse_offset_ns(number),
                 charge_pc=charge,
                 charge_before_pc=before_pc,
                 flags=bits,
-                veto=_VETOED_BY_TARGET if bits & PulseFlag.PULSE_VETO else 0,
+                veto=veto,
+                veto_before=veto_before,
             )
-            before_pc = charge
+            before_pc, veto_before = charge, veto
             yield head, next(bodies) if templates is None else templates.body(head)
 
 

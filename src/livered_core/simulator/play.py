@@ -15,7 +15,7 @@ from livered_core.simulator.emission import Emission
 from livered_core.simulator.schedule import length_ns
 from livered_core.simulator.server import Address, Server
 from livered_core.simulator.storage import Storage
-from livered_core.simulator.stream import emissions
+from livered_core.simulator.stream import emissions, make_templates
 
 _HOLD_POLL = 0.02
 """Seconds between two looks at whether the first client has come."""
@@ -58,9 +58,10 @@ def serve(
         When the history cannot be written to the disk.
     """
     beamline = build_beamline(config, instrument)
+    templates = make_templates(beamline)
 
     def stream() -> Iterator[Emission]:
-        return emissions(beamline, start_time_ns(beamline, clock))
+        return emissions(beamline, start_time_ns(beamline, clock), templates)
 
     pace = Pace(config.speed, hold_for_client=config.hold_for_client)
     serve_stream(stream, pace, address, stop, clock, announce)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from livered_core.adara import (
@@ -22,6 +20,7 @@ from livered_core.adara import (
     StorageFormat,
     Sync,
     encode,
+    redated,
     run_info_xml,
 )
 from livered_core.simulator.beamline import Beamline
@@ -64,24 +63,44 @@ def edge(status: RunStatus) -> bytes:
     return encode(Sync(time_ns=status.time_ns, file_offset=0)) + encode(status)
 
 
-def descriptions(
-    beamline: Beamline, era: Era, now_ns: int, stream_start_ns: int, scan: int = 0
-) -> dict[str, bytes]:
-    """Encode the state, by name, without the run status: descriptors before values, all before events.
+class Prologue:
+    """Describes a beamline.
 
     Parameters
     ----------
     beamline
         From `build_beamline`.
-    era
-        The run, or gap.
-    now_ns, stream_start_ns
-        Now, and the start of the stream, nanoseconds UTC since the Unix epoch.
-    scan
-        Number of the scan that goes on; 0 for none.
+    start_ns
+        Start of the stream, nanoseconds UTC since the Unix epoch.
     """
+
+    def __init__(self, beamline: Beamline, start_ns: int) -> None:
+        self._beamline = beamline
+        self._start_ns = start_ns
+        # Encoding it takes long, and it comes with every file.
+        self._pixel_map = encode(_pixel_map(beamline, start_ns))
+
+    def descriptions(self, era: Era, now_ns: int, scan: int) -> dict[str, bytes]:
+        """Encode the state, by name, without the run status: descriptors before values, all before events.
+
+        Parameters
+        ----------
+        era
+            The run, or gap.
+        now_ns
+            Nanoseconds UTC since the Unix epoch.
+        scan
+            Number of the scan that goes on; 0 for none.
+        """
+        packets = _packets(self._beamline, era, now_ns)
+        packets.update(self._beamline.environment.state(now_ns, self._start_ns, scan))
+        encoded = {name: encode(packet) for name, packet in packets.items()}
+        return {"pixel map": redated(self._pixel_map, now_ns), **encoded}
+
+
+def _packets(beamline: Beamline, era: Era, now_ns: int) -> dict[str, Packet]:
     config = beamline.config
-    packets: dict[str, Packet] = {"pixel map": _pixel_map(beamline, now_ns)}
+    packets: dict[str, Packet] = {}
     if era.run_number:
         details = RunDetails(
             run_number=era.run_number,
@@ -100,9 +119,7 @@ def descriptions(
     )
     packets["monitors"] = _monitors(beamline, now_ns)
     packets["bank sets"] = _bank_sets(beamline, now_ns)
-    values: Mapping[str, Packet] = beamline.environment.state(now_ns, stream_start_ns, scan)
-    packets.update(values)
-    return {name: encode(packet) for name, packet in packets.items()}
+    return packets
 
 
 def _pixel_map(beamline: Beamline, now_ns: int) -> PixelMappingAlt:

@@ -35,8 +35,8 @@ class PulseHead:
         Proton charge of this pulse and of the one before, picocoulomb, multiples of 10.
     flags
         Bits of `PulseFlag`.
-    veto
-        12 bits.
+    veto, veto_before
+        12 bits, of this pulse and of the one before.
     """
 
     number: int
@@ -45,6 +45,7 @@ class PulseHead:
     charge_before_pc: int
     flags: int = 0
     veto: int = 0
+    veto_before: int = 0
 
     @property
     def cycle(self) -> int:
@@ -89,13 +90,13 @@ class PulseBody:
 
 
 def rtdl_packet(head: PulseHead) -> bytes:
-    """Encode what the accelerator says with a pulse: the charge is that of the pulse before."""
+    """Encode what the accelerator says with a pulse: charge and veto are those of the pulse before."""
     return encode(
         Rtdl(
             time_ns=head.time_ns,
             proton_charge_pc=head.charge_before_pc,
             cycle=head.cycle,
-            veto=head.veto,
+            veto=head.veto_before,
             intrapulse_time=_INTRAPULSE_TICKS,
             ring_period_ps=_RING_PERIOD_PS,
         )

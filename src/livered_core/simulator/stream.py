@@ -26,7 +26,7 @@ from livered_core.config.faults import parse_fault
 from livered_core.simulator.beamline import Beamline
 from livered_core.simulator.drawing import draw_era, draw_templates
 from livered_core.simulator.emission import Emission, Part
-from livered_core.simulator.prologue import descriptions, edge, run_status
+from livered_core.simulator.prologue import Prologue, edge, run_status
 from livered_core.simulator.pulse import PulseBody, PulseHead, banked_packet, monitor_packet, rtdl_packet
 from livered_core.simulator.schedule import PULSES_PER_SECOND, Era, RunSchedule, eras, pulse_offset_ns
 from livered_core.simulator.stream_faults import FaultPlan, spoilt
@@ -38,7 +38,7 @@ _STATUS: Final = "run status"
 """Name of the run status among the packets of the state: the first, because it says what the others belong to."""
 
 
-def emissions(beamline: Beamline, start_ns: int) -> Iterator[Emission]:
+def emissions(beamline: Beamline, start_ns: int, templates: Templates | None = None) -> Iterator[Emission]:
     """Generate the stream.
 
     The same beamline and start give the same bytes. The events of each run depend on the seed and on the run's
@@ -50,15 +50,27 @@ def emissions(beamline: Beamline, start_ns: int) -> Iterator[Emission]:
         From `build_beamline`.
     start_ns
         Time of the first pulse, nanoseconds UTC since the Unix epoch.
+    templates
+        From `make_templates`, which takes a while; by default they are made when the stream begins.
     """
     config = beamline.config
-    plan = FaultPlan(map(parse_fault, config.faults))
-    templates = draw_templates(beamline) if recycles(config) else None
+    shared = _Shared(
+        beamline=beamline,
+        start_ns=start_ns,
+        prologue=Prologue(beamline, start_ns),
+        plan=FaultPlan(map(parse_fault, config.faults)),
+        templates=templates or make_templates(beamline),
+    )
     for era in eras(config, start_ns):
-        yield from _EraStream(beamline, era, start_ns, plan, templates).emissions()
+        yield from _EraStream(shared, era).emissions()
         end_ns = start_ns + pulse_offset_ns(era.first_pulse + era.n_pulses)
         if not era.n_pulses:
             yield from _idle(end_ns)
+
+
+def make_templates(beamline: Beamline) -> Templates | None:
+    """Draw the pulses that are sent again and again, where the configuration wants that; None elsewhere."""
+    return draw_templates(beamline) if recycles(beamline.config) else None
 
 
 def _idle(end_ns: int) -> Iterator[Emission]:
@@ -67,18 +79,28 @@ def _idle(end_ns: int) -> Iterator[Emission]:
         yield Emission(time_ns, encode(Heartbeat(time_ns=time_ns)), idle=True)
 
 
+@attrs.frozen(eq=False)
+class _Shared:
+    """What all eras of a stream have in common."""
+
+    beamline: Beamline
+    start_ns: int
+    prologue: Prologue
+    plan: FaultPlan
+    templates: Templates | None
+
+
 class _EraStream:
     """Sends a run or a gap: its prologue, its pulses with what happens between them, and its end."""
 
-    def __init__(
-        self, beamline: Beamline, era: Era, start_ns: int, plan: FaultPlan, templates: Templates | None
-    ) -> None:
-        self._beamline = beamline
+    def __init__(self, shared: _Shared, era: Era) -> None:
+        self._beamline = shared.beamline
+        self._start_ns = shared.start_ns
+        self._prologue = shared.prologue
+        self._plan = shared.plan
+        self._templates = shared.templates
         self._era = era
-        self._start_ns = start_ns
-        self._plan = plan
-        self._templates = templates
-        self._schedule = RunSchedule(beamline.config, era)
+        self._schedule = RunSchedule(shared.beamline.config, era)
         self._file_number = 1
         self._file_bytes = 0
         self._paused = False
@@ -104,7 +126,7 @@ class _EraStream:
 
     def _begin_file(self, time_ns: int, begins: RunStatusCode, scan: int) -> Emission:
         """Begin a file of the server's: synchronisation, run status, and all that a client must know."""
-        described = descriptions(self._beamline, self._era, time_ns, self._start_ns, scan)
+        described = self._prologue.descriptions(self._era, time_ns, scan)
         state = {_STATUS: self._state(time_ns), **described}
         data = edge(self._status(begins, time_ns)) + b"".join(described.values())
         self._file_bytes = len(data)

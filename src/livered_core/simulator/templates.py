@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 import numpy as np
 
-from livered_core.adara import PULSE_HEAD_SIZE, renewed_head
+from livered_core.adara import PULSE_HEAD_SIZE, renewed_head, renewed_rtdl
 from livered_core.config.simulate import SimulateConfig
 from livered_core.simulator.emission import Part, Shared
 from livered_core.simulator.pulse import PulseBody, PulseHead, banked_packet, monitor_packet, rtdl_packet
@@ -19,7 +19,7 @@ HIGHEST_DRAWN_RATE: Final = 3_000_000.0
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _FEWEST: Final = 4
 _MOST: Final = 300
-_ANY_TIME_NS: Final = 1_000_000_000_000_000_000
+_NO_PULSE: Final = PulseHead(number=0, time_ns=1_000_000_000_000_000_000, charge_pc=0, charge_before_pc=0)
 
 
 def recycles(config: SimulateConfig) -> bool:
@@ -45,10 +45,9 @@ class _Template:
 
     @classmethod
     def of(cls, body: PulseBody) -> _Template:
-        nothing = PulseHead(number=0, time_ns=_ANY_TIME_NS, charge_pc=0, charge_before_pc=0)
-        banked = banked_packet(nothing, body)
+        banked = banked_packet(_NO_PULSE, body)
         rest = Shared(memoryview(banked)[PULSE_HEAD_SIZE:])
-        return cls(body, banked, rest, monitor_packet(nothing, body))
+        return cls(body, banked, rest, monitor_packet(_NO_PULSE, body))
 
 
 class Templates:
@@ -63,6 +62,7 @@ class Templates:
     def __init__(self, bodies: Sequence[PulseBody]) -> None:
         self._with_beam = [_Template.of(body) for body in bodies]
         self._without = _Template.of(bodies[0].without_events())
+        self._rtdl = rtdl_packet(_NO_PULSE)
 
     def body(self, head: PulseHead) -> PulseBody:
         """Return what a pulse brings; without charge it brings nothing."""
@@ -75,8 +75,9 @@ class Templates:
             renewed_head(packet, head.time_ns, head.charge_pc, head.cycle, head.veto, head.flags)
             for packet in (template.banked, template.monitors)
         )
+        rtdl = renewed_rtdl(self._rtdl, head.time_ns, head.charge_before_pc, head.cycle, head.veto_before)
         return [
-            rtdl_packet(head) + banked,
+            rtdl + banked,
             template.banked_rest,
             monitors + template.monitors[PULSE_HEAD_SIZE:],
         ]

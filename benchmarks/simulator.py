@@ -1,0 +1,157 @@
+"""Measure what the simulated beamline makes and sends, against plain sending of the same bytes over loopback.
+
+    python benchmarks/simulator.py [--rate EVENTS] [--seconds S] [--clients N]
+
+Made: how many simulated seconds of pulses the beamline makes in a second, drawn and recycled, without sending. Sent: a
+beamline in a process of its own plays as fast as it can to clients that throw all away. Plain: the same bytes from a
+thread that only sends, to one client. All figures of one run; only their ratios can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import tempfile
+import threading
+import time
+from itertools import takewhile
+from pathlib import Path
+
+import attrs
+
+from livered_core.adara import ClientHello, StartRequest, encode
+from livered_core.config.simulate import Recycle, SimulateConfig
+from livered_core.simulator.beamline import build_beamline
+from livered_core.simulator.process import start_simulator
+from livered_core.simulator.storage import Storage
+from livered_core.simulator.stream import emissions
+
+START_NS = 1_790_000_000_000_000_000
+ROOM = 1 << 22
+
+
+def instrument(folder: Path) -> Path:
+    """Write an instrument definition: a ring of banks, 100,000 pixels."""
+    banks = "".join(
+        f'<component type="bank{n}" idlist="ids{n}"><location/></component>'
+        f'<type name="bank{n}"><component type="pixel">'
+        f'<locations r="2.0" t="{10 + n}" t-end="{10.9 + n}" n-elements="1000"/></component></type>'
+        f'<idlist idname="ids{n}"><id start="{1000 * n}" end="{1000 * n + 999}"/></idlist>'
+        for n in range(100)
+    )
+    path = folder / "ring.xml"
+    path.write_text(
+        '<instrument name="RING" valid-from="2000-01-01 00:00:00">'
+        '<component type="moderator"><location z="-19.5"/></component><type name="moderator" is="Source"/>'
+        '<component type="sample"><location/></component><type name="sample" is="SamplePos"/>'
+        f'<type name="pixel" is="detector"/>{banks}</instrument>'
+    )
+    return path
+
+
+def made(config: SimulateConfig, recycle: Recycle, seconds: float) -> float:
+    """Return events per second that the beamline makes and keeps."""
+    # Longer than can be made in the time.
+    length = seconds * 10_000.0
+    beamline = build_beamline(attrs.evolve(config, recycle=recycle, run_length=length), "RING")
+    storage = Storage()
+    began = time.perf_counter()
+    last_ns = START_NS
+    for emission in emissions(beamline, START_NS):
+        if emission.begins_era:
+            began = time.perf_counter()
+        storage.write(emission)
+        last_ns = emission.time_ns
+        if time.perf_counter() - began > seconds:
+            break
+    storage.close()
+    return config.rate * (last_ns - START_NS) * 1e-9 / (time.perf_counter() - began)
+
+
+def receive(address: tuple[str, int], size: int, begin: threading.Barrier) -> None:
+    with socket.create_connection(address) as connection:
+        hello = ClientHello(time_ns=START_NS, start=StartRequest.start_of_run())
+        begin.wait()
+        connection.sendall(encode(hello))
+        room, got = bytearray(ROOM), 0
+        while got < size:
+            got += connection.recv_into(room)
+
+
+def sent(config: SimulateConfig, n_clients: int, size: int) -> float:
+    """Return bytes per second that each client gets."""
+    with start_simulator(config, "RING") as simulator:
+        host, _, port = simulator.address.rpartition(":")
+        begin = threading.Barrier(n_clients + 1)
+        clients = [
+            threading.Thread(target=receive, args=((host, int(port)), size, begin)) for _ in range(n_clients)
+        ]
+        for client in clients:
+            client.start()
+        begin.wait()
+        began = time.perf_counter()
+        for client in clients:
+            client.join()
+        return size / (time.perf_counter() - began)
+
+
+def plain(size: int) -> float:
+    """Return bytes per second over loopback without a beamline."""
+    block = memoryview(bytes(1 << 20))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def send() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                for _ in range(size // len(block) + 1):
+                    connection.sendall(block)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        began = time.perf_counter()
+        with socket.create_connection(listening.getsockname()) as connection:
+            room, got = bytearray(ROOM), 0
+            while got < size:
+                got += connection.recv_into(room)
+        took = time.perf_counter() - began
+        thread.join()
+        return size / took
+
+
+def stream_bytes(config: SimulateConfig) -> int:
+    """Count the bytes of the run."""
+    run = takewhile(lambda each: not each.idle, emissions(build_beamline(config, "RING"), START_NS))
+    return sum(emission.n_bytes for emission in run)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rate", type=float, default=1.8e6, help="events per simulated second")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of what is made")
+    parser.add_argument("--clients", type=int, default=4)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        config = SimulateConfig(
+            idf=instrument(Path(folder)),
+            rate=arguments.rate,
+            run_length=120.0,
+            speed=0.0,
+            hold_for_client=True,
+        )
+        print(f"made, drawn: {made(config, 'never', arguments.seconds) / 1e6:.0f} M events/s")
+        print(f"made, recycled: {made(config, 'always', arguments.seconds) / 1e6:.0f} M events/s")
+        config = attrs.evolve(config, recycle="always")
+        size = stream_bytes(config)
+        events = config.rate * config.run_length
+        one = sent(config, 1, size) * events / size
+        many = sent(config, arguments.clients, size) * events / size
+        base = plain(size) * events / size
+        print(f"plain sending: {base / 1e6:.0f} M events/s")
+        print(f"sent to one client: {one / 1e6:.0f} M events/s; / plain: {one / base:.2f}")
+        print(
+            f"sent to each of {arguments.clients} clients: {many / 1e6:.0f} M events/s, all together {arguments.clients * many / 1e6:.0f} M"
+        )
+
+
+if __name__ == "__main__":
+    main()
