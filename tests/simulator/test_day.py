@@ -70,6 +70,11 @@ def of(kind: type, played: list[Emission]) -> list:
     return [packet for packet in packets_of(data_of(played)) if isinstance(packet, kind)]
 
 
+def said(played: list[Emission]) -> list[Annotation]:
+    """What is said of runs, without what prologues say again."""
+    return [each for each in of(Annotation, played) if not each.comment.startswith("[NEW RUN FILE")]
+
+
 def understood(data: bytes, **selection) -> tuple[list, StreamState]:
     state = StreamState("TNY", PulseSelection(**selection))
     intake = Intake(state)
@@ -105,13 +110,13 @@ def same_pulses(some: list[Pulse], others: list[Pulse]) -> bool:
 
 def test_pauses_are_announced_and_their_pulses_come_marked(play):
     played = play(pauses=("0.5-1.0", "1.5-9"))
-    marks = [
-        (each.marker, each.time_ns) for each in of(Annotation, played) if each.time_ns < START + 2 * SECOND
-    ]
+    marks = [(each.marker, each.time_ns) for each in said(played) if each.time_ns <= START + 2 * SECOND]
     assert marks == [
         (AnnotationMarker.PAUSE, START + SECOND // 2),
         (AnnotationMarker.RESUME, START + SECOND),
         (AnnotationMarker.PAUSE, START + 3 * SECOND // 2),
+        # A run that is paused goes on before it ends.
+        (AnnotationMarker.RESUME, START + 2 * SECOND),
     ]
     items, state = understood(data_of(played))
     assert (state.counts.paused_pulses, state.counts.reduced_pulses) == (2 * 60, 2 * 60)
@@ -134,9 +139,39 @@ def test_a_client_that_asks_for_it_gets_no_data_of_pauses_and_is_told_of_them(pl
         AnnotationMarker.PAUSE,
         AnnotationMarker.RESUME,
         AnnotationMarker.PAUSE,
+        AnnotationMarker.RESUME,
     ]
-    said = [packet.status for packet in found if isinstance(packet, RunStatus)]
-    assert said == [RunStatusCode.NEW_RUN, RunStatusCode.END_RUN, RunStatusCode.NO_RUN]
+    codes = RunStatusCode
+    status = [(each.status, each.paused) for each in found if isinstance(each, RunStatus)]
+    assert status == [
+        (codes.NEW_RUN, False),
+        (codes.RUN_EOF, False),
+        (codes.RUN_BOF, False),
+        (codes.RUN_EOF, False),
+        (codes.RUN_BOF, False),
+        (codes.END_RUN, False),
+        (codes.NO_RUN, False),
+    ]
+
+
+def test_a_pause_has_files_of_its_own_numbered_as_the_server_does(play):
+    played = play(pauses=("0.5-1.0",), n_runs=1, faults=("run-eof@0.7",))
+    codes = RunStatusCode
+    status = [
+        (each.status, each.paused, each.file_number >> 12, each.file_number & 0xFFF, each.pause_file_number)
+        for each in of(RunStatus, played)
+        if each.run_number
+    ]
+    assert status == [
+        (codes.NEW_RUN, False, 1, 1, 0),
+        (codes.RUN_EOF, False, 1, 1, 0),
+        (codes.RUN_BOF, True, 2, 1, 1),
+        (codes.RUN_EOF, True, 2, 1, 1),
+        (codes.RUN_BOF, True, 2, 1, 2),
+        (codes.RUN_EOF, True, 2, 1, 2),
+        (codes.RUN_BOF, False, 3, 1, 0),
+        (codes.END_RUN, False, 3, 1, 0),
+    ]
 
 
 def test_who_joins_in_a_pause_is_told_so(play):
@@ -146,8 +181,14 @@ def test_who_joins_in_a_pause_is_told_so(play):
     ):
         storage.write(emission)
     storage.close()
-    (status, *_) = packets_of(storage.read_from(Start.NOW).read())
-    assert (status.status, status.paused, status.run_number) == (RunStatusCode.STATE, True, 41)
+    data = storage.read_from(Start.NOW).read()
+    sync, status, *rest = packets_of(data)
+    assert isinstance(sync, Sync)
+    # As the facility's server has it: the annotation is the only sign of a pause.
+    assert (status.status, status.paused, status.run_number) == (RunStatusCode.STATE, False, 41)
+    assert [each.marker for each in rest if isinstance(each, Annotation)] == [AnnotationMarker.PAUSE]
+    _, state = understood(data)
+    assert state.paused
 
 
 # Beam, scans, temperature, flags.
@@ -166,9 +207,7 @@ def test_without_beam_pulses_come_empty_and_the_accelerator_goes_on_counting(pla
 
 def test_scans_are_numbered_and_warmer(play):
     played = play(scans=("0-1", "1-1.5"), n_runs=1)
-    marks = [
-        (each.marker, each.scan_index, (each.time_ns - START) / SECOND) for each in of(Annotation, played)
-    ]
+    marks = [(each.marker, each.scan_index, (each.time_ns - START) / SECOND) for each in said(played)]
     assert marks == [
         (AnnotationMarker.SCAN_START, 1, 0.0),
         (AnnotationMarker.SCAN_STOP, 1, 1.0),
@@ -213,7 +252,7 @@ def test_flags_are_drawn_and_change_nothing_else(play):
 
 def test_files_roll_with_the_prologue_repeated_and_nothing_is_lost(play):
     plain, rolled = play(n_runs=1), play(n_runs=1, roll_mb=0.03)
-    status = [(packet.status, packet.file_number) for packet in of(RunStatus, rolled)]
+    status = [(packet.status, packet.file_number & 0xFFF) for packet in of(RunStatus, rolled)]
     n_files = max(number for _, number in status)
     assert n_files > 3
     assert status == [
@@ -248,7 +287,11 @@ def test_a_time_is_replayed_from_the_file_before_it(play):
     storage.close()
     (first, second, *_) = packets_of(storage.read_from(files[1].time_ns + 1).read())
     assert isinstance(first, Sync)
-    assert (second.status, second.file_number, second.time_ns) == (RunStatusCode.RUN_BOF, 3, files[1].time_ns)
+    assert (second.status, second.file_number & 0xFFF, second.time_ns) == (
+        RunStatusCode.RUN_BOF,
+        3,
+        files[1].time_ns,
+    )
 
 
 # The prologue.

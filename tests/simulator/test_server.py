@@ -161,8 +161,8 @@ def test_now_is_a_snapshot_and_then_only_new_pulses(
     before = client.read_until(lambda packet: isinstance(packet, VariableDouble) and packet.device_id == 2)
     clock.let_go_on_to(20.0)
     packets = before + client.read_until(ends_last_run)
-    assert isinstance(packets[0], RunStatus)
-    assert (packets[0].status, packets[0].run_number) == (RunStatusCode.STATE, 41)
+    assert isinstance(packets[1], RunStatus)
+    assert (packets[1].status, packets[1].run_number) == (RunStatusCode.STATE, 41)
     first_pulse = next(index for index, packet in enumerate(packets) if isinstance(packet, Rtdl))
     kinds = {type(packet) for packet in packets[:first_pulse]}
     assert {Geometry, RunInfoPacket, DeviceDescriptor, VariableDouble} <= kinds

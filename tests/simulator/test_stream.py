@@ -187,7 +187,7 @@ def test_slow_values_drift_and_some_are_old(beamline: Beamline):
     assert len(set(kelvin.values())) == 5
     assert values["SampleName"][0].value == "diamond"
     assert all(packet.time_ns < START - 10**15 for packet in values["SlitWidth"])
-    assert devices[1].enumerations["heater_states"][values["Heater"][0].value] == "Off"
+    assert devices[1].enumerations["enum_heater"][values["Heater"][0].value] == "Off"
 
 
 def test_after_the_last_run_only_heartbeats_come(beamline: Beamline):
@@ -219,8 +219,9 @@ def test_state_is_what_a_late_client_needs(beamline: Beamline):
             state.clear()
         state.update(emission.state)
     found = packets_of(b"".join(state.values()))
-    assert isinstance(found[0], RunStatus)
-    assert (found[0].status, found[0].run_number) == (RunStatusCode.STATE, 41)
+    assert isinstance(found[0], Sync)
+    assert isinstance(found[1], RunStatus)
+    assert (found[1].status, found[1].run_number) == (RunStatusCode.STATE, 41)
     assert {Geometry, BeamlineInfo, RunInfoPacket, DeviceDescriptor} <= {type(packet) for packet in found}
     newest = [packet for packet in of(VariableDouble, found) if packet.device_id == 1]
     assert [packet.time_ns for packet in newest] == [START + 10**9]

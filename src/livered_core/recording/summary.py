@@ -206,6 +206,7 @@ class _Runs:
         self._runs = runs
         self._now: RunSummary | None = None
         self._taken_until_ns = 0
+        self._paused = False
 
     def connection_opened(self) -> None:
         """Expect what has been counted to come again."""
@@ -226,8 +227,16 @@ class _Runs:
         elif isinstance(packet, RunInfoPacket):
             details = read_run_info(packet.xml)
             self._run(details.run_number).title = details.title
-        elif isinstance(packet, Annotation) and packet.marker is AnnotationMarker.PAUSE:
+        elif isinstance(packet, Annotation):
+            self._annotated(packet)
+
+    def _annotated(self, packet: Annotation) -> None:
+        """Count pauses; the prologue of each file says one again."""
+        if packet.marker is AnnotationMarker.PAUSE and not self._paused:
+            self._paused = True
             self._current().n_pauses += packet.time_ns > self._taken_until_ns
+        elif packet.marker is AnnotationMarker.RESUME:
+            self._paused = False
 
     def _status(self, packet: RunStatus) -> None:
         run = self._run(packet.run_number)
@@ -235,6 +244,7 @@ class _Runs:
         run.begins |= packet.status is RunStatusCode.NEW_RUN
         if packet.status is RunStatusCode.END_RUN:
             run.ends = True
+            self._paused = False
             self._now = None
         else:
             self._now = run

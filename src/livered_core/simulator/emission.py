@@ -78,7 +78,8 @@ class Emission:
         Whole packets, in pieces.
     state
         Packets that describe the state from now on, by name: a client that joins later gets the newest of each
-        name, in the order in which the names came up. They are sent to nobody by themselves.
+        name, in the order in which the names came up; of a name without bytes nothing. They are sent to nobody by
+        themselves.
     begins_era
         A new era begins with these data; earlier state is forgotten.
     begins_file

@@ -147,19 +147,19 @@ def _devices(wanted: Sequence[str]) -> Mapping[int, Device]:
             "SampleEnvironment",
             {
                 1: ProcessVariable("SampleTemp", "double", "K", "SIM:SE:SampleTemp"),
-                2: ProcessVariable("Heater", "heater_states", "", "SIM:SE:Heater"),
+                2: ProcessVariable("Heater", "enum_heater", "", "SIM:SE:Heater"),
                 3: ProcessVariable("SampleName", "string", "", "SIM:SE:SampleName"),
                 4: ProcessVariable("ZoneTemps", "double array", "K", "SIM:SE:ZoneTemps"),
             },
-            {"heater_states": {0: "Off", 1: "On"}},
+            {"enum_heater": {0: "Off", 1: "On"}},
         ),
         _OPTICS_DEVICE: Device(
             "Optics",
             {
                 1: ProcessVariable("SlitWidth", "double", "mm", "SIM:Mot:SlitWidth"),
-                2: ProcessVariable("Shutter", "shutter_states", "", "SIM:Shutter"),
+                2: ProcessVariable("Shutter", "enum_shutter", "", "SIM:Shutter"),
             },
-            {"shutter_states": {0: "Closed", 1: "Open"}},
+            {"enum_shutter": {0: "Closed", 1: "Open"}},
         ),
     }
     if wanted:

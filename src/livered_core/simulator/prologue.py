@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import attrs
 import numpy as np
 
 from livered_core.adara import (
@@ -26,13 +29,50 @@ from livered_core.adara import (
 from livered_core.simulator.beamline import Beamline
 from livered_core.simulator.schedule import Era
 
+_FACILITY = "SNS"
+_MODE_SHIFT = 12
+_NUMBER_MASK = (1 << _MODE_SHIFT) - 1
 _MONITOR_BIN_US = 1
 _MOST_BANKS_OF_A_SET = 1000
 
 
-def run_status(
-    era: Era, code: RunStatusCode, time_ns: int, file_number: int = 1, *, paused: bool = False
-) -> RunStatus:
+@attrs.frozen
+class FileNumber:
+    """Which file of a run the server writes; it begins a new one when a run is paused or goes on.
+
+    Source: ``newFile``, ``pause`` and ``resume`` in ``sms/StorageContainer.cc`` of the ADARA repository.
+
+    Attributes
+    ----------
+    mode
+        Counted up with each pause and each end of one, from 1.
+    number
+        Within the mode, from 1; stays while the run is paused.
+    pause
+        Counts the files of a pause, from 1; 0 outside.
+    """
+
+    mode: int = 1
+    number: int = 1
+    pause: int = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is a file of a pause."""
+        return self.pause > 0
+
+    def next(self) -> FileNumber:
+        """Return the file that follows when this one is full."""
+        if self.paused:
+            return attrs.evolve(self, pause=self.pause + 1)
+        return attrs.evolve(self, number=self.number + 1)
+
+    def next_mode(self) -> FileNumber:
+        """Return the file that follows when the run is paused, or goes on."""
+        return FileNumber(self.mode + 1, 1, 0 if self.paused else 1)
+
+
+def run_status(era: Era, code: RunStatusCode, time_ns: int, file: FileNumber | None) -> RunStatus:
     """Say how a run stands.
 
     Parameters
@@ -43,18 +83,17 @@ def run_status(
         What is said.
     time_ns
         When.
-    file_number
-        Of the run, from 1.
-    paused
-        Whether the run is paused.
+    file
+        The file of the run; None for a snapshot, which is in no file.
     """
     return RunStatus(
         time_ns=time_ns,
         run_number=era.run_number,
         run_start_ns=era.start_ns if era.run_number else 0,
         status=code,
-        file_number=file_number if era.run_number else 0,
-        paused=paused,
+        file_number=file.mode << _MODE_SHIFT | file.number & _NUMBER_MASK if file else 0,
+        paused=file is not None and file.paused,
+        pause_file_number=file.pause if file else 0,
     )
 
 
@@ -80,8 +119,10 @@ class Prologue:
         # Encoding it takes long, and it comes with every file.
         self._pixel_map = encode(_pixel_map(beamline, start_ns))
 
-    def descriptions(self, era: Era, now_ns: int, scan: int) -> dict[str, bytes]:
-        """Encode the state, by name, without the run status: descriptors before values, all before events.
+    def descriptions(
+        self, era: Era, now_ns: int, scan: int, markers: Mapping[str, Packet]
+    ) -> dict[str, bytes]:
+        """Encode the state, by name, without the run status, in the order in which the facility's server has it.
 
         Parameters
         ----------
@@ -91,34 +132,40 @@ class Prologue:
             Nanoseconds UTC since the Unix epoch.
         scan
             Number of the scan that goes on; 0 for none.
+        markers
+            Annotations on what goes on, by name.
         """
-        packets = _packets(self._beamline, era, now_ns)
-        packets.update(self._beamline.environment.state(now_ns, self._start_ns, scan))
-        encoded = {name: encode(packet) for name, packet in packets.items()}
-        return {"pixel map": redated(self._pixel_map, now_ns), **encoded}
+        packets: dict[str, Packet] = dict(self._beamline.environment.state(now_ns, self._start_ns, scan))
+        packets.update(markers)
+        packets.update(_beamline_and_run(self._beamline, era, now_ns))
+        state = {name: encode(packet) for name, packet in packets.items()}
+        state["pixel map"] = redated(self._pixel_map, now_ns)
+        state["monitors"] = encode(_monitors(self._beamline, now_ns))
+        state["bank sets"] = encode(_bank_sets(self._beamline, now_ns))
+        return state
 
 
-def _packets(beamline: Beamline, era: Era, now_ns: int) -> dict[str, Packet]:
+def _beamline_and_run(beamline: Beamline, era: Era, now_ns: int) -> dict[str, Packet]:
     config = beamline.config
-    packets: dict[str, Packet] = {}
+    packets: dict[str, Packet] = {
+        "beamline info": BeamlineInfo(
+            time_ns=now_ns,
+            beamline_id=config.beamline,
+            short_name=beamline.instrument,
+            long_name=beamline.definition.name,
+        )
+    }
     if era.run_number:
         details = RunDetails(
             run_number=era.run_number,
             proposal_id=config.proposal,
             title=config.title,
             instrument=beamline.instrument,
+            facility=_FACILITY,
             sample={"name": config.sample},
         )
         packets["run info"] = RunInfoPacket(time_ns=now_ns, xml=run_info_xml(details))
     packets["geometry"] = Geometry(time_ns=now_ns, xml=beamline.definition.xml)
-    packets["beamline info"] = BeamlineInfo(
-        time_ns=now_ns,
-        beamline_id=config.beamline,
-        short_name=beamline.instrument,
-        long_name=beamline.definition.name,
-    )
-    packets["monitors"] = _monitors(beamline, now_ns)
-    packets["bank sets"] = _bank_sets(beamline, now_ns)
     return packets
 
 

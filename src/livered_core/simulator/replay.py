@@ -14,7 +14,10 @@ from typing import Final
 import attrs
 
 from livered_core.adara import (
+    Annotation,
+    AnnotationMarker,
     Heartbeat,
+    Packet,
     PacketType,
     RawPacket,
     RunStatus,
@@ -54,6 +57,13 @@ _DESCRIPTIONS: Final = frozenset(
         PacketType.DETECTOR_BANK_SETS,
     }
 )
+_GOES_ON: Final = {
+    AnnotationMarker.SCAN_START: "scan",
+    AnnotationMarker.SCAN_STOP: "scan",
+    AnnotationMarker.PAUSE: "pause",
+    AnnotationMarker.RESUME: "pause",
+}
+"""Name of the state that an annotation changes."""
 _OF_DEVICES: Final = 0x8000
 _IDS: Final = struct.Struct("<II")
 
@@ -160,6 +170,7 @@ class _Replay:
         self._prologue = b""
         self._newest_ns = 0
         self._repeated_until_ns = 0
+        self._paused = False
 
     def connection_opened(self) -> None:
         self._repeated_until_ns = self._newest_ns
@@ -178,6 +189,9 @@ class _Replay:
             if status is None or self._is_repeated(status):
                 return
             yield from self._run_changes(status)
+        elif raw.type == PacketType.STREAM_ANNOTATION:
+            yield from self._annotated(raw, parts)
+            return
         elif raw.type in _DESCRIPTIONS or raw.type >= _OF_DEVICES:
             self._describe(raw)
         self._parts += parts
@@ -196,6 +210,7 @@ class _Replay:
             state=dict(self._state) if self._begins_era else self._changed,
             begins_era=self._begins_era,
             prologue=self._prologue,
+            paused=self._paused,
         )
         self._parts, self._changed, self._begins_era, self._prologue = [], {}, False, b""
 
@@ -203,9 +218,30 @@ class _Replay:
         """Whether a run status says what is known, to a connection that begins."""
         return self._newest_ns == self._repeated_until_ns != 0 and status.run_number == self._run
 
+    def _annotated(self, raw: RawPacket, parts: list[Part]) -> Iterator[Emission]:
+        """Follow scans and pauses. That there is a pause everybody is told; its data are for those who ask."""
+        packet = _decoded(raw)
+        marker = packet.marker if isinstance(packet, Annotation) else None
+        if marker in _GOES_ON:
+            begins = marker in (AnnotationMarker.SCAN_START, AnnotationMarker.PAUSE)
+            said = _header(raw, self._shift_ns) + bytes(raw.payload) if begins else b""
+            self._keep(_GOES_ON[marker], said)
+        if marker is AnnotationMarker.PAUSE and not self._paused:
+            self._parts += parts
+            yield from self._emit()
+            self._paused = True
+            return
+        if marker is AnnotationMarker.RESUME and self._paused:
+            yield from self._emit()
+            self._paused = False
+        self._parts += parts
+
     def _run_changes(self, status: RunStatus) -> Iterator[Emission]:
         ends = status.status is RunStatusCode.END_RUN
         number = 0 if ends else status.run_number
+        if status.version > 0 and status.paused is not self._paused:
+            yield from self._emit()
+            self._paused = status.paused
         if number != self._run and not ends and self._newest_ns:
             # The status is the first packet of the era that it begins.
             yield from self._emit()
@@ -221,7 +257,8 @@ class _Replay:
         self._run = number
 
     def _begin_era(self) -> None:
-        self._state.pop("run status", None)
+        for name in ("run status", "scan", "pause"):
+            self._state.pop(name, None)
         self._state.pop(str(int(PacketType.RUN_INFO)), None)
         self._begins_era = True
         self._prologue = b"".join(self._state.values())
@@ -244,11 +281,16 @@ class _Replay:
             self._state[key] = self._changed[key] = packet
 
 
-def _status(raw: RawPacket) -> RunStatus | None:
+def _decoded(raw: RawPacket) -> Packet | None:
     try:
-        packet = decode(raw)
+        return decode(raw)
     except ProtocolError:
+        # It is sent as it is: whoever reads the replay says what is wrong with it.
         return None
+
+
+def _status(raw: RawPacket) -> RunStatus | None:
+    packet = _decoded(raw)
     return packet if isinstance(packet, RunStatus) else None
 
 

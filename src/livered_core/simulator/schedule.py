@@ -16,6 +16,8 @@ from livered_core.config.simulate import SimulateConfig, parse_window
 PULSES_PER_SECOND: Final = 60
 
 _NS_PER_S: Final = 1_000_000_000
+_CONTINUED: Final = "[NEW RUN FILE CONTINUATION]"
+"""How the facility's server begins the comments of what a prologue says again."""
 
 
 @attrs.frozen
@@ -97,6 +99,7 @@ class RunSchedule:
         self._pauses = _windows(config.pauses if in_run else (), era)
         self._no_beam = _windows(config.no_beam if in_run else (), era)
         self._scans = _windows(config.scans if in_run else (), era)
+        self._run_number = era.run_number
         self._last = era.first_pulse + era.n_pulses
 
     def is_paused(self, pulse: int) -> bool:
@@ -127,14 +130,45 @@ class RunSchedule:
         # What ends is said before what begins.
         for index, (begin, end) in enumerate(self._scans, 1):
             if pulse == end < self._last:
-                yield Annotation(time_ns=time_ns, marker=AnnotationMarker.SCAN_STOP, scan_index=index)
+                yield scan_marker(AnnotationMarker.SCAN_STOP, index, time_ns)
             if pulse == begin:
-                yield Annotation(time_ns=time_ns, marker=AnnotationMarker.SCAN_START, scan_index=index)
+                yield scan_marker(AnnotationMarker.SCAN_START, index, time_ns)
         for begin, end in self._pauses:
             if pulse == end < self._last:
-                yield Annotation(time_ns=time_ns, marker=AnnotationMarker.RESUME)
+                yield self.pause_marker(AnnotationMarker.RESUME, pulse, time_ns)
             if pulse == begin:
-                yield Annotation(time_ns=time_ns, marker=AnnotationMarker.PAUSE)
+                yield self.pause_marker(AnnotationMarker.PAUSE, pulse, time_ns)
+
+    def going_on(self, pulse: int, time_ns: int, *, paused: bool) -> dict[str, Annotation]:
+        """Return what a prologue says again of a scan and a pause that go on, by name; nothing of what does not."""
+        markers = {}
+        scan = self.scan(pulse)
+        if scan:
+            markers["scan"] = scan_marker(AnnotationMarker.SCAN_START, scan, time_ns)
+        if paused:
+            markers["pause"] = self.pause_marker(AnnotationMarker.PAUSE, pulse, time_ns)
+        return {
+            name: attrs.evolve(marker, comment=f"{_CONTINUED} {marker.comment}")
+            for name, marker in markers.items()
+        }
+
+    def pause_marker(self, marker: AnnotationMarker, pulse: int, time_ns: int) -> Annotation:
+        """Say that the run is paused or goes on; the server says the scan with it."""
+        what = "Paused" if marker is AnnotationMarker.PAUSE else "Resumed"
+        return Annotation(
+            time_ns=time_ns,
+            marker=marker,
+            scan_index=self.scan(pulse),
+            comment=f"Run {self._run_number} {what}.",
+        )
+
+
+def scan_marker(marker: AnnotationMarker, index: int, time_ns: int) -> Annotation:
+    """Say that a scan begins or ends; clients are asked to begin their statistics anew."""
+    what = "Started" if marker is AnnotationMarker.SCAN_START else "Stopped"
+    return Annotation(
+        time_ns=time_ns, marker=marker, reset_hint=True, scan_index=index, comment=f"Scan #{index} {what}."
+    )
 
 
 def _windows(texts: tuple[str, ...], era: Era) -> list[tuple[int, int]]:

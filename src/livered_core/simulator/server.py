@@ -15,6 +15,7 @@ from livered_core.adara import ClientHello, Framer, HelloFlag, decode
 from livered_core.clocks import Clock
 from livered_core.config import format_address
 from livered_core.errors import ConfigError, ProtocolError
+from livered_core.model import format_utc
 from livered_core.simulator.faults import cause
 from livered_core.simulator.line import Line
 from livered_core.simulator.storage import Start, Storage
@@ -212,8 +213,9 @@ class Server:
     def _send_stream(self, connection: socket.socket, hello: ClientHello, peer: str) -> int:
         asked = hello.start.time_ns
         start = asked if asked is not None else Start.NOW if hello.start.is_now else Start.ERA
-        no_paused = hello.flags == HelloFlag.NO_PAUSE_DATA
-        reader = self._storage.read_from(start, leave_out_paused=no_paused)
+        # Unless it is set up otherwise, the facility's server gives data of pauses to those who ask for them only.
+        asks_for_paused = hello.flags == HelloFlag.SEND_PAUSE_DATA
+        reader = self._storage.read_from(start, leave_out_paused=not asks_for_paused)
         self.has_client.set()
         line = Line(connection, reader, self._clock, self._stopping)
         while line.is_open:
@@ -228,8 +230,7 @@ class Server:
 
 
 def _in_words(hello: ClientHello) -> str:
-    if hello.start.is_now:
-        return "data from now on"
-    if hello.start.is_start_of_run:
-        return "data from the start of the run"
-    return f"data from {hello.start.wire_value} s after 1990 on"
+    time_ns = hello.start.time_ns
+    if time_ns is not None:
+        return f"data from {format_utc(time_ns)} on"
+    return "data from now on" if hello.start.is_now else "data from the start of the run"

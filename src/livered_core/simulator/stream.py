@@ -7,7 +7,7 @@ prologue. After the last run the stream goes on with heartbeats, without end.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -18,6 +18,7 @@ from livered_core.adara import (
     Heartbeat,
     RunStatus,
     RunStatusCode,
+    Sync,
     VariableDouble,
     VariableStatus,
     encode,
@@ -26,7 +27,7 @@ from livered_core.config.faults import parse_fault
 from livered_core.simulator.beamline import Beamline
 from livered_core.simulator.drawing import draw_era, draw_templates
 from livered_core.simulator.emission import Emission, Part
-from livered_core.simulator.prologue import Prologue, edge, run_status
+from livered_core.simulator.prologue import FileNumber, Prologue, edge, run_status
 from livered_core.simulator.pulse import PulseBody, PulseHead, banked_packet, monitor_packet, rtdl_packet
 from livered_core.simulator.schedule import PULSES_PER_SECOND, Era, RunSchedule, eras, pulse_offset_ns
 from livered_core.simulator.stream_faults import FaultPlan, spoilt
@@ -34,8 +35,11 @@ from livered_core.simulator.templates import Templates, recycles
 
 _NS_PER_S: Final = 1_000_000_000
 _BYTES_PER_MB: Final = 1_000_000
+_SYNCHRONISED_EVERY: Final = 16 * 1024 * 1024
+"""Bytes of a file between two packets that mark a place in it (``StorageFile.cc`` of the facility's server)."""
 _STATUS: Final = "run status"
-"""Name of the run status among the packets of the state: the first, because it says what the others belong to."""
+_NOTHING_GOES_ON: Final[Mapping[str, bytes]] = {_STATUS: b"", "scan": b"", "pause": b""}
+"""The state of a run in which nothing happens. The run status is the first: it says what the others belong to."""
 
 
 def emissions(beamline: Beamline, start_ns: int, templates: Templates | None = None) -> Iterator[Emission]:
@@ -101,9 +105,8 @@ class _EraStream:
         self._templates = shared.templates
         self._era = era
         self._schedule = RunSchedule(shared.beamline.config, era)
-        self._file_number = 1
-        self._file_bytes = 0
-        self._paused = False
+        self._file = FileNumber()
+        self._file_bytes = self._synchronised = 0
         # Pulses held back to be sent in the opposite order, and the state that they bring.
         self._held: list[list[Part]] = []
         self._held_state: dict[str, bytes] = {}
@@ -112,32 +115,52 @@ class _EraStream:
         """Generate all of the era."""
         era = self._era
         begins = RunStatusCode.NEW_RUN if era.run_number else RunStatusCode.NO_RUN
-        yield self._begin_file(era.start_ns, begins, scan=self._schedule.scan(era.first_pulse))
-        last_ns = era.start_ns
+        yield self._begin_file(era.start_ns, begins, era.first_pulse)
         for head, body in draw_era(self._beamline, era, self._start_ns, self._templates):
             yield from self._between(head)
             yield from self._pulse(head, body)
-            last_ns = head.time_ns
-        yield from self._release(last_ns)
         if era.n_pulses:
-            ends = RunStatusCode.END_RUN if era.run_number else RunStatusCode.NO_RUN
-            end_ns = self._start_ns + pulse_offset_ns(era.first_pulse + era.n_pulses)
-            yield Emission(end_ns, encode(self._status(ends, end_ns)))
+            yield from self._end(era.first_pulse + era.n_pulses)
 
-    def _begin_file(self, time_ns: int, begins: RunStatusCode, scan: int) -> Emission:
+    def _end(self, pulse: int) -> Iterator[Emission]:
+        """End the run or gap; a run that is paused goes on before it ends."""
+        time_ns = self._start_ns + pulse_offset_ns(pulse)
+        yield from self._release(time_ns)
+        if self._file.paused:
+            yield from self._annotate(
+                self._schedule.pause_marker(AnnotationMarker.RESUME, pulse, time_ns), pulse
+            )
+        ends = RunStatusCode.END_RUN if self._era.run_number else RunStatusCode.NO_RUN
+        yield Emission(time_ns, encode(self._status(ends, time_ns)))
+
+    def _begin_file(self, time_ns: int, begins: RunStatusCode, pulse: int) -> Emission:
         """Begin a file of the server's: synchronisation, run status, and all that a client must know."""
-        described = self._prologue.descriptions(self._era, time_ns, scan)
-        state = {_STATUS: self._state(time_ns), **described}
+        schedule, paused = self._schedule, self._file.paused
+        markers = schedule.going_on(pulse, time_ns, paused=paused)
+        described = self._prologue.descriptions(self._era, time_ns, schedule.scan(pulse), markers)
         data = edge(self._status(begins, time_ns)) + b"".join(described.values())
-        self._file_bytes = len(data)
-        new_era = begins is not RunStatusCode.RUN_BOF
-        return Emission(time_ns, data, state=state, begins_era=new_era, begins_file=True, paused=self._paused)
+        self._file_bytes, self._synchronised = len(data), 0
+        return Emission(
+            time_ns,
+            data,
+            state={**_NOTHING_GOES_ON, **described, _STATUS: self._snapshot_status(time_ns)},
+            begins_era=begins is not RunStatusCode.RUN_BOF,
+            begins_file=True,
+            paused=paused,
+        )
+
+    def _roll(self, time_ns: int, pulse: int, following: FileNumber) -> Iterator[Emission]:
+        yield from self._release(time_ns)
+        end = encode(self._status(RunStatusCode.RUN_EOF, time_ns))
+        yield Emission(time_ns, end, paused=self._file.paused)
+        self._file = following
+        yield self._begin_file(time_ns, RunStatusCode.RUN_BOF, pulse)
 
     def _between(self, head: PulseHead) -> Iterator[Emission]:
         """Generate what happens just before a pulse: annotations, a new file, faults."""
         pulse, time_ns = head.number, head.time_ns
         for annotation in self._schedule.annotations(pulse, time_ns):
-            yield from self._annotate(annotation)
+            yield from self._annotate(annotation, pulse)
         in_run = self._era.run_number > 0
         rolls = in_run and self._file_bytes >= self._beamline.config.roll_mb * _BYTES_PER_MB
         for fault in self._plan.due(pulse, in_run=in_run):
@@ -148,37 +171,49 @@ class _EraStream:
             else:
                 rolls = True
         if rolls:
-            yield from self._release(time_ns)
-            yield Emission(time_ns, encode(self._status(RunStatusCode.RUN_EOF, time_ns)), paused=self._paused)
-            self._file_number += 1
-            yield self._begin_file(time_ns, RunStatusCode.RUN_BOF, self._schedule.scan(pulse))
+            yield from self._roll(time_ns, pulse, self._file.next())
 
-    def _annotate(self, annotation: Annotation) -> Iterator[Emission]:
-        yield from self._release(annotation.time_ns)
-        if annotation.marker in (AnnotationMarker.PAUSE, AnnotationMarker.RESUME):
-            self._paused = annotation.marker is AnnotationMarker.PAUSE
-        state = {_STATUS: self._state(annotation.time_ns)}
-        # A client that gets no data of pauses must be told of them all the same.
-        yield Emission(annotation.time_ns, encode(annotation), state=state)
+    def _annotate(self, annotation: Annotation, pulse: int) -> Iterator[Emission]:
+        """Say something of the run; with a pause, and with its end, the server begins a new file.
+
+        That a run is paused stands in the file before the pause, and that it goes on in the file after it: so also
+        those are told who get no data of pauses.
+        """
+        time_ns = annotation.time_ns
+        yield from self._release(time_ns)
+        if annotation.marker is AnnotationMarker.RESUME:
+            yield from self._roll(time_ns, pulse, self._file.next_mode())
+        said = Emission(time_ns, encode(annotation), paused=self._file.paused)
+        if annotation.marker is AnnotationMarker.PAUSE:
+            yield said
+            yield from self._roll(time_ns, pulse, self._file.next_mode())
+            return
+        going_on = self._schedule.going_on(pulse, time_ns, paused=self._file.paused)
+        state = {name: encode(marker) for name, marker in going_on.items()}
+        yield attrs.evolve(said, state={"scan": b"", "pause": b"", **state})
 
     def _pulse(self, head: PulseHead, body: PulseBody) -> Iterator[Emission]:
         changed = self._changed(head)
-        parts: list[Part] = [*changed.values(), *self._packets(head, body)]
+        parts: list[Part] = [*self._packets(head, body), *changed.values()]
         if self._plan.goes_on("duplicate", head.number):
             parts *= 2
         self._file_bytes += sum(map(len, parts))
+        if self._file_bytes - self._synchronised >= _SYNCHRONISED_EVERY:
+            self._synchronised = self._file_bytes
+            parts.append(encode(Sync(time_ns=head.time_ns, file_offset=self._file_bytes)))
+            self._file_bytes += len(parts[-1])
         if self._plan.goes_on("disorder", head.number):
             self._held.append(parts)
             self._held_state.update(changed)
             return
         yield from self._release(head.time_ns)
-        yield Emission(head.time_ns, parts, state=changed, paused=self._paused)
+        yield Emission(head.time_ns, parts, state=changed, paused=self._file.paused)
 
     def _release(self, time_ns: int) -> Iterator[Emission]:
         """Send what was held back, the newest first."""
         if self._held:
             parts = itertools.chain.from_iterable(reversed(self._held))
-            yield Emission(time_ns, tuple(parts), state=self._held_state, paused=self._paused)
+            yield Emission(time_ns, tuple(parts), state=self._held_state, paused=self._file.paused)
             self._held, self._held_state = [], {}
 
     def _packets(self, head: PulseHead, body: PulseBody) -> list[Part]:
@@ -186,7 +221,7 @@ class _EraStream:
             head, body = spoilt(head, body, self._beamline.config.seed)
         elif self._templates is not None:
             return self._templates.parts(head)
-        return [rtdl_packet(head) + banked_packet(head, body) + monitor_packet(head, body)]
+        return [rtdl_packet(head) + monitor_packet(head, body) + banked_packet(head, body)]
 
     def _changed(self, head: PulseHead) -> dict[str, bytes]:
         """Return values that are new with a pulse: those of each full second but the first, which the prologue has."""
@@ -202,10 +237,9 @@ class _EraStream:
             }
         return {name: encode(value) for name, value in values.items()}
 
-    def _state(self, time_ns: int) -> bytes:
-        """Encode how things stand, for clients that join."""
-        code = RunStatusCode.STATE if self._era.run_number else RunStatusCode.NO_RUN
-        return encode(self._status(code, time_ns))
+    def _snapshot_status(self, time_ns: int) -> bytes:
+        """Encode how things stand, for clients that join: what is paused they learn from the annotation alone."""
+        return edge(run_status(self._era, RunStatusCode.STATE, time_ns, None))
 
     def _status(self, code: RunStatusCode, time_ns: int) -> RunStatus:
-        return run_status(self._era, code, time_ns, self._file_number, paused=self._paused)
+        return run_status(self._era, code, time_ns, self._file if self._era.run_number else None)

@@ -69,18 +69,14 @@ class Templates:
         return self._template(head).body
 
     def parts(self, head: PulseHead) -> list[Part]:
-        """Make the packets of a pulse: RTDL, banked events, monitor events."""
+        """Make the packets of a pulse: RTDL, monitor events, banked events."""
         template = self._template(head)
         banked, monitors = (
             renewed_head(packet, head.time_ns, head.charge_pc, head.cycle, head.veto, head.flags)
             for packet in (template.banked, template.monitors)
         )
         rtdl = renewed_rtdl(self._rtdl, head.time_ns, head.charge_before_pc, head.cycle, head.veto_before)
-        return [
-            rtdl + banked,
-            template.banked_rest,
-            monitors + template.monitors[PULSE_HEAD_SIZE:],
-        ]
+        return [rtdl + monitors + template.monitors[PULSE_HEAD_SIZE:] + banked, template.banked_rest]
 
     def _template(self, head: PulseHead) -> _Template:
         if not head.charge_pc:
