@@ -13,7 +13,14 @@ import attrs
 import click
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from livered_core.adara import Skipped
@@ -24,6 +31,7 @@ from livered_core.errors import EXIT_DIED, ConfigError
 from livered_core.model import format_utc
 from livered_core.recording import (
     ConnectionOpened,
+    FileRecording,
     Recording,
     RunSummary,
     Summary,
@@ -42,6 +50,7 @@ Examples:
   livered inspect run.adara
   livered inspect run.adara --packets | grep "run status"
   livered inspect /data/sms/20261124 --json
+  livered inspect NOM_1234.nxs.h5
 
 Exit codes: 0 all of it can be read, 1 some of it cannot, 2 it is not a recording.
 """
@@ -94,7 +103,9 @@ def _progress(recording: Recording) -> Iterator[Callable[[int], None] | None]:
     if not console.is_terminal:
         yield None
         return
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    # The size of files is in bytes, that of other recordings in pulses.
+    amount = DownloadColumn() if isinstance(recording, FileRecording) else MofNCompleteColumn()
+    columns = (TextColumn("reading"), BarColumn(), amount, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=recording.size)
         yield lambda position: bar.update(task, completed=position)

@@ -3,6 +3,7 @@
 from livered_core.recording.base import BLOCK_SIZE, Block, Recording
 from livered_core.recording.cutting import ConnectionOpened, packets_of
 from livered_core.recording.files import FileRecording
+from livered_core.recording.nexus import NexusRecording
 from livered_core.recording.opening import open_recording
 from livered_core.recording.summary import RunSummary, Summary, summarise
 
@@ -11,6 +12,7 @@ __all__ = [
     "Block",
     "ConnectionOpened",
     "FileRecording",
+    "NexusRecording",
     "Recording",
     "RunSummary",
     "Summary",
