@@ -7,6 +7,7 @@
 #   make setup      only make or renew .venv; the others do that by themselves
 #   make lint       only ruff; make types: only mypy; make imports: only lint-imports
 #   make test-slow  the tests that the others leave out because they are long
+#   make fuzz       fuzz the stream's parser for ten minutes; FUZZ_EXAMPLES=1000000 for a night
 #   make format     let ruff repair what it can
 #   make bench      measure how fast events are simulated, read from the stream, recorded and focused
 #   make wheels     build the distributions into dist/
@@ -39,7 +40,7 @@ endif
 OURS := test $(VENV) = .venv || test -e $(STAMP)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check lint types imports format bench wheels clean anew
+.PHONY: help setup demo test test-slow fuzz check lint types imports format bench wheels clean anew
 
 help:
 	@sed -n '/^$$/q; s/^#   //p' Makefile
@@ -70,6 +71,11 @@ test: setup
 # Exit code 5 of pytest: no test is marked slow.
 test-slow: setup
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5
+
+FUZZ_EXAMPLES ?= 20000
+
+fuzz: setup
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m slow tests/testing/test_fuzz.py
 
 check: lint types imports test
 

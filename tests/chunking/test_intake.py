@@ -299,3 +299,20 @@ def test_columns_given_are_written_and_nothing_behind_them():
     assert pulse.n_events == 2
     np.testing.assert_array_equal(pixel_id, [5, 6, 99, 99, 99, 99])
     np.testing.assert_array_equal(tof, [1000, 1001, 99, 99, 99, 99])
+
+
+def test_nothing_behind_damage_is_taken_from_a_connection_that_is_given_up():
+    """The end of the run waits in the framer, and the pulses between it and the damage were not taken."""
+    lies = bytearray(encode(banked(3, pixels=range(5))))
+    lies[16 + 9 * 4 : 16 + 10 * 4] = (6).to_bytes(4, "little")
+    it = intake()
+    data = (
+        b"".join(map(encode, [*PROLOGUE, *PULSES[:3]])) + bytes(lies) + encode(PULSES[4]) + encode(end_run(5))
+    )
+    it.writable()[: len(data)] = data
+
+    with pytest.raises(ProtocolError):
+        list(it.take(len(data)))
+
+    assert list(it.release()) == []
+    assert it.state.run is not None

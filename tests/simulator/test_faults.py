@@ -174,9 +174,9 @@ def test_our_reader_gets_every_pulse_once_whatever_happens(fault: str):
     storage = storage_with(parse_fault(f"{fault}@1{measure}"), closed=False)
     items, stop = [], threading.Event()
 
-    def put(item) -> bool:
-        items.append(item)
-        if isinstance(item, RunStopped):
+    def put(said) -> bool:
+        items.extend(said)
+        if any(isinstance(item, RunStopped) for item in said):
             stop.set()
         return True
 

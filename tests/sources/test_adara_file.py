@@ -19,9 +19,9 @@ from recording_support import run_packets, to_bytes
 def read(recording, take=lambda item: True):
     items, stop = [], threading.Event()
 
-    def put(item) -> bool:
-        items.append(item)
-        return take(item)
+    def put(said) -> bool:
+        items.extend(said)
+        return all(map(take, said))
 
     state = StreamState("TST")
     reader = RecordingReader(recording, state, put)
@@ -88,9 +88,11 @@ def test_a_damaged_place_is_left_out_and_said(tmp_path: Path):
 
 
 def test_it_ends_when_nobody_wants_more(tmp_path: Path):
-    data = to_bytes(run_packets(5))
-    items, _, reader = read(recording_of(tmp_path, data), take=lambda item: not isinstance(item, Pulse))
-    assert len(times(items)) == 1
+    first, second = to_bytes(run_packets(5)), to_bytes(run_packets(6, first=100))
+    recording = recording_of(tmp_path, first, second)
+    items, _, reader = read(recording, take=lambda item: not isinstance(item, Pulse))
+    assert times(items) == [pulse_time(i) for i in range(20)]
+    assert len(times(read(recording)[0])) == 40
     assert reader.status.connection is Connection.CLOSED
 
 

@@ -21,6 +21,7 @@ from livered_core.adara import (
     encode,
 )
 from livered_core.backoff import Backoff
+from livered_core.chunking.event_blocks import BLOCK_EVENTS, EventBlock
 from livered_core.chunking.items import Pulse
 from livered_core.chunking.selection import PulseSelection
 from livered_core.clocks import SystemClock
@@ -413,12 +414,11 @@ def test_after_slow_processing_the_next_chunk_holds_what_came_meanwhile_and_is_a
     source = native_source(settings, address, StartRequest.now(), clock, Backoff(1, 1))
     consumer = Consumer()
     items = [Pulse(index, 1.0, 0, np.ones(1, np.uint32), np.ones(1, np.uint32)) for index in range(3)]
-    for item in items[:2]:
-        source._queue.put(item)
+    source._queue.put(items[:2])
 
     def reduce_slowly(chunk):
         clock.now += 45.0
-        source._queue.put(items[2])
+        source._queue.put(items[2:])
 
     consumer.on_chunk = reduce_slowly
     source._pacer.begin(clock.now, 0.0)
@@ -464,15 +464,23 @@ def test_a_session_that_ends_with_the_run_does_not_touch_the_next_one():
 
 
 def test_a_full_queue_stops_the_reader_and_loses_nothing():
-    gate = threading.Event()
+    gate, is_full = threading.Event(), threading.Event()
+
+    def in_two_pieces(client: Client) -> None:
+        client.send(*PROLOGUE, *PULSES[:20])
+        assert is_full.wait(WAIT)
+        client.send(*PULSES[20:], end_run(5))
+        client.hold()
+
     with (
-        scripted_server(whole_run) as server,
+        scripted_server(in_two_pieces) as server,
         running(server.address, queue_events=200, max_chunk_events=1) as it,
     ):
         it.consumer.on_chunk = lambda chunk: gate.wait(WAIT)
         until(lambda: it.source._queue.is_full)
+        is_full.set()
         assert it.source._queue.n_events < 200 + 3
-        assert it.source.status().counts["reduced_events"] < len(ALL_PIXELS)
+        assert it.source.status().counts["reduced_pulses"] <= 20
         gate.set()
         it.consumer.wait_until(lambda: "ended" in it.consumer.story)
     assert it.consumer.pixels == ALL_PIXELS
@@ -578,3 +586,26 @@ def test_events_in_no_pixel_are_said_once_for_each_chunk(caplog):
     said = [record.getMessage() for record in caplog.records if "not in the pixel map" in record.getMessage()]
     assert len(said) == sum(1 for chunk in it.consumer.chunks if chunk.n_unmapped_events)
     assert sum(chunk.n_unmapped_events for chunk in it.consumer.chunks) == 35
+
+
+def test_a_chunk_with_many_events_ends_with_its_block_and_is_not_copied():
+    """What lies in two blocks would be copied together; a few events are, many are not."""
+    many, few = BLOCK_EVENTS // 2, 10
+    blocks = [EventBlock.of(many) for _ in range(2)]
+
+    def pulse(index: int, block: EventBlock, n: int) -> Pulse:
+        return Pulse(index, 1.0, 0, block.pixel_id[:n], block.tof[:n], block=block)
+
+    settings = NativeSettings("TST", 30.0, 1 << 30, 1 << 30)
+    clock = SetClock()
+    source = native_source(settings, AdaraAddress("127.0.0.1", 1), StartRequest.now(), clock, Backoff(1, 1))
+    consumer = Consumer()
+    items = [pulse(0, blocks[0], few), pulse(1, blocks[1], many), pulse(2, blocks[0], few)]
+    source._queue.put(items)
+    source._pacer.begin(clock.now, 0.0)
+    for _ in items:
+        source._step(consumer)
+    assert [chunk.n_events for chunk in consumer.chunks] == [few + many]
+    clock.now += 30.0
+    source._step(consumer)
+    assert [chunk.n_events for chunk in consumer.chunks] == [few + many, few]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from typing import Final
 
 import attrs
 
@@ -17,6 +18,12 @@ _MONITOR = struct.Struct("<IIIId")
 _SET_HEAD = struct.Struct("<16sII")
 _SET_TAIL = struct.Struct("<IIId16s")
 _NAME_BYTES = 16
+
+MOST_MONITORS: Final = 1024
+"""Beam monitors that there can be: packets of their events have 10 bits for the number."""
+MOST_BANK_SETS: Final = 1 << 14
+MOST_BANKS: Final = 1 << 20
+"""Banks of all sets together, a thousand times those of a large instrument."""
 
 
 class StorageFormat(enum.IntFlag):
@@ -104,10 +111,12 @@ def decode_beam_monitor_config(raw: RawPacket) -> BeamMonitorConfig:
     Raises
     ------
     ProtocolError
-        When the number of monitors does not fit the payload.
+        When the number of monitors does not fit the payload, or is above `MOST_MONITORS`.
     """
     require_at_least(raw, _U32.size)
     (count,) = _U32.unpack_from(raw.payload)
+    if count > MOST_MONITORS:
+        raise damaged(raw, f"says that it has {count} beam monitors, more than the {MOST_MONITORS} allowed")
     size = _MONITOR.size + (_U32.size if raw.version > 0 else 0)
     if len(raw.payload) != _U32.size + count * size:
         raise damaged(
@@ -165,10 +174,13 @@ def decode_detector_bank_sets(raw: RawPacket) -> DetectorBankSets:
     Raises
     ------
     ProtocolError
-        When a count does not fit the payload.
+        When a count does not fit the payload, or there are more than `MOST_BANK_SETS` or `MOST_BANKS`.
     """
     require_at_least(raw, _U32.size)
     (count,) = _U32.unpack_from(raw.payload)
+    if count > MOST_BANK_SETS:
+        raise damaged(raw, f"says that it has {count} bank sets, more than the {MOST_BANK_SETS} allowed")
+    total = 0
     position, end = _U32.size, len(raw.payload)
     sets: list[BankSet] = []
     for number in range(1, count + 1):
@@ -176,6 +188,12 @@ def decode_detector_bank_sets(raw: RawPacket) -> DetectorBankSets:
             raise damaged(raw, f"ends before bank set {number} of {count}")
         name, flags, banks = _SET_HEAD.unpack_from(raw.payload, position)
         position += _SET_HEAD.size
+        total += banks
+        if total > MOST_BANKS:
+            raise damaged(
+                raw,
+                f"says that its first {number} bank sets have {total} banks, more than the {MOST_BANKS} allowed",
+            )
         if 4 * banks > end - position - _SET_TAIL.size:
             raise damaged(
                 raw,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import attrs
 
 from livered_core.adara.epoch import NS_PER_S, unix_ns
+from livered_core.adara.search import FIRST_SERVER_TYPE, LENGTH_BYTES, PacketSearch, lies_across_a_packet
 from livered_core.adara.types import PacketType
 from livered_core.adara.wire import HEADER, RawPacket
 from livered_core.errors import ProtocolError
@@ -17,18 +17,11 @@ MAX_PAYLOAD: Final = 64 * 1024 * 1024
 BUFFER_SIZE: Final = 4 * 1024 * 1024
 """Bytes of the buffer that a framer begins with and comes back to."""
 
-_LENGTH_BYTES: Final = 4
 _SHOWN_BYTES: Final = 64
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\r\n\t")
 _KNOWN_TYPES: Final = frozenset(PacketType)
-_FIRST_SERVER_TYPE: Final = 0x4000
-"""Types below come from the detectors: as numbers they are small enough to be met by chance."""
 _FIRST_TIME_S: Final = 100_000_000
 """March 1993, in seconds since 1990: before there was beam, and beyond any time of flight in ticks."""
-# The format word of packets that a server sends: version, then the three bytes of the type.
-_FORMAT_WORD: Final = re.compile(
-    rb"[\x00-\x0f](?:[\x00-\x0e]\x40|[\x00\x02]\x41|[\x00-\x05]\x80|[\x01-\x05]\x81)\x00"
-)
 
 
 @attrs.frozen
@@ -78,6 +71,7 @@ class Framer:
         self._error: str | None = None
         self._lost_at: int | None = None
         self._lost_what = ""
+        self._search: PacketSearch | None = None
 
     @property
     def pending(self) -> int:
@@ -97,12 +91,18 @@ class Framer:
         held = self._end - self._begin
         if held == 0 and len(self._buffer) > self._size:
             self._buffer = bytearray(self._size)
-        elif self._begin and held:
-            self._buffer[:held] = self._buffer[self._begin : self._end]
-        self._begin, self._end = 0, held
-        if held == len(self._buffer):
-            self._buffer = self._buffer + bytes(held)
-        return memoryview(self._buffer)[held:]
+        # To move more than was dealt with pays only when there is no room otherwise.
+        if held <= self._begin or len(self._buffer) - self._end < self._size // 2:
+            if self._begin and held:
+                self._buffer[:held] = self._buffer[self._begin : self._end]
+            self._begin, self._end = 0, held
+        if self._end == len(self._buffer):
+            # Held are at most a packet, and a buffer of what may follow it.
+            most = self._max_payload + 2 * (self._size + HEADER.size)
+            larger = bytearray(max(held + HEADER.size, min(2 * held, most)))
+            larger[:held] = memoryview(self._buffer)[:held]
+            self._buffer = larger
+        return memoryview(self._buffer)[self._end :]
 
     def take(self, n: int) -> list[RawPacket | Skipped]:
         """Cut the next bytes of the stream, which stand in `writable`.
@@ -146,6 +146,7 @@ class Framer:
         while self._resynchronise and self.pending:
             # Behind a header that lies about its length there may be packets.
             self._lost_at, self._lost_what = self._offset, "a packet of which the rest is missing"
+            self._search = None
             cut += self._cut(alone=True)
         return cut
 
@@ -222,20 +223,22 @@ class Framer:
     def _cut_one(self, view: memoryview, packets: list[RawPacket | Skipped], *, alone: bool) -> bool:
         """Give out the packet at the beginning, or leave out a damaged place; false when more must come."""
         if self._lost_at is not None:
-            return self._find_again(view, self._begin, packets, alone=alone)
+            return self._find_again(view, packets, alone=alone)
         begin, end = self._begin, self._end
-        if end - begin < _LENGTH_BYTES:
+        if end - begin < LENGTH_BYTES:
             return False
         problem = self.problem(view[begin:])
         if problem:
             return self._lose(begin, problem)
         if end - begin < HEADER.size:
             return False
-        following = begin + HEADER.size + int.from_bytes(view[begin : begin + _LENGTH_BYTES], "little")
+        if lies_across_a_packet(view[begin:], self.problem):
+            return self._lose(begin, "what seems a packet of a type nobody knows, across one that is known")
+        following = begin + HEADER.size + int.from_bytes(view[begin : begin + LENGTH_BYTES], "little")
         if following > end:
             return False
         # What is there of the next header may show already that this packet is not whole.
-        problem = self.problem(view[following:]) if end - following >= _LENGTH_BYTES else ""
+        problem = self.problem(view[following:]) if end - following >= LENGTH_BYTES else ""
         if not problem:
             if end - following < HEADER.size and not alone:
                 return False
@@ -259,6 +262,7 @@ class Framer:
         if not self._resynchronise:
             raise ProtocolError(self._sentence(self._offset + position - self._begin, problem))
         self._lost_at, self._lost_what = self._offset, problem
+        self._search = None
         return True
 
     def _doubt(
@@ -273,54 +277,30 @@ class Framer:
         """Decide on a packet that none follows: it was cut off, or it is whole and damage follows it."""
         if not self._resynchronise:
             return self._lose(following, problem)
-        found, sure = self._search(view, self._begin + HEADER.size, alone=alone)
+        found, sure = self._look(view, self._offset + HEADER.size, alone=alone)
         if not sure and not alone and self._end - following < self._size:
             return False
-        if sure and found >= following:
+        if sure and found - self._offset >= following - self._begin:
             packets.append(self._packet(view, following))
         return self._lose(self._begin, problem)
 
-    def _find_again(
-        self, view: memoryview, begin: int, packets: list[RawPacket | Skipped], *, alone: bool
-    ) -> bool:
+    def _look(self, view: memoryview, origin: int, *, alone: bool) -> tuple[int, bool]:
+        """Begin to look for a packet, or go on with it: bytes from the beginning of the stream, and whether sure."""
+        if self._search is None:
+            self._search = PacketSearch(origin, self.problem)
+        return self._search.look(view[self._begin :], self._offset, alone=alone)
+
+    def _find_again(self, view: memoryview, packets: list[RawPacket | Skipped], *, alone: bool) -> bool:
         """Go on to where packets begin again; false when it takes more bytes to know."""
-        found, sure = self._search(view, begin, alone=alone)
-        self._move(found)
+        found, sure = self._look(view, self._offset, alone=alone)
+        self._move(self._begin + found - self._offset)
         if self._lost_at is None or not (sure or alone):
             return False
+        self._search = None
         if self._offset > self._lost_at:
             packets.append(Skipped(self._lost_at, self._offset - self._lost_at, self._lost_what))
         self._lost_at = None
         return sure
-
-    def _search(self, view: memoryview, begin: int, *, alone: bool) -> tuple[int, bool]:
-        """Look for a packet with another one behind it, of types that servers send.
-
-        Returns
-        -------
-        position, sure
-            Where it begins; when not sure, where it might begin once more bytes have come.
-        """
-        end = self._end
-        maybe: int | None = None
-        for match in _FORMAT_WORD.finditer(view, begin + _LENGTH_BYTES, end):
-            position = match.start() - _LENGTH_BYTES
-            if end - position < HEADER.size:
-                break
-            if self.problem(view[position:]):
-                continue
-            following = position + HEADER.size + int.from_bytes(view[position : position + 4], "little")
-            if end - following >= HEADER.size:
-                if not self.problem(view[following:]):
-                    return position, True
-            elif alone:
-                if following == end:
-                    return position, True
-            elif maybe is None:
-                maybe = position
-        if alone:
-            return end, False
-        return (max(begin, end - HEADER.size + 1) if maybe is None else maybe), False
 
     def problem(self, found: bytes | bytearray | memoryview) -> str:
         """Say what speaks against a header, of which there may be only the first bytes; empty when nothing does.
@@ -330,7 +310,7 @@ class Framer:
         found
             At least the four bytes of the length. Changes nothing in the framer.
         """
-        length = int.from_bytes(found[:_LENGTH_BYTES], "little")
+        length = int.from_bytes(found[:LENGTH_BYTES], "little")
         if length % 4 or length > self._max_payload:
             return self._describe(found)
         if len(found) < HEADER.size:
@@ -338,7 +318,7 @@ class Framer:
         _, format_word, seconds, nanoseconds = HEADER.unpack_from(found)
         if nanoseconds >= NS_PER_S:
             return self._describe(found)
-        from_server = format_word >> 8 in _KNOWN_TYPES and format_word >> 8 >= _FIRST_SERVER_TYPE
+        from_server = format_word >> 8 in _KNOWN_TYPES and format_word >> 8 >= FIRST_SERVER_TYPE
         # Descriptions may have any time; what has a pulse's time, or a type nobody knows, must not be too old.
         return "" if from_server or seconds >= _FIRST_TIME_S else self._describe(found)
 
@@ -355,7 +335,7 @@ class Framer:
         text = _describe_text(shown)
         if text is not None:
             return text
-        length = int.from_bytes(shown[:_LENGTH_BYTES], "little")
+        length = int.from_bytes(shown[:LENGTH_BYTES], "little")
         if length > self._max_payload:
             return f"a payload length of {length} bytes, more than the {self._max_payload} allowed"
         if length % 4:

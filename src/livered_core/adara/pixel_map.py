@@ -16,11 +16,14 @@ from typing import Final
 import attrs
 import numpy as np
 
-from livered_core.adara.columns import I64, U32, Bools, by_value, is_u32, require_same_length, shape
+from livered_core.adara.columns import U32, Bools, by_value, is_u32, require_same_length, shape
 from livered_core.adara.wire import RawPacket, bits, damaged, require_at_least, unfit
 
-MOST_PIXELS: Final = 1 << 25
-"""Pixels of the largest map that is read: twice those of the facility's largest camera."""
+MOST_PIXELS: Final = 1 << 24
+"""Pixels of the largest map that is read: those of the facility's largest camera. A packet of 10 kB can say as many."""
+
+MOST_SECTIONS: Final = 1 << 20
+"""Sections of the largest map that is read; a section may have no pixels."""
 
 _SECTION = struct.Struct("<II")
 # The step of the counted pixels is the upper half of its word.
@@ -75,7 +78,7 @@ def decode_pixel_mapping(raw: RawPacket) -> PixelMapping:
     Raises
     ------
     ProtocolError
-        When the counts do not fit the payload, or the map is larger than `MOST_PIXELS`.
+        When the counts do not fit the payload, or the map is larger than `MOST_PIXELS` or `MOST_SECTIONS`.
     """
     logical_id, physical_id, bank_id = _read_sections(raw, 0, shorthand=False)
     return PixelMapping(
@@ -104,12 +107,39 @@ def decode_pixel_mapping_alt(raw: RawPacket) -> PixelMappingAlt:
 
 def _read_sections(raw: RawPacket, position: int, *, shorthand: bool) -> tuple[U32, U32, U32]:
     """Read the sections: the pixels that are counted, those that are listed, and the banks."""
-    counted: list[I64] = []
-    listed: list[I64] = []
-    banks: list[tuple[int, int]] = []
-    total, end = 0, len(raw.payload)
+    sections = list(_walk(raw, position, shorthand=shorthand))
+    total = sum(count for _, _, _, count, _ in sections)
+    counted, listed, bank_id = (np.empty(total, np.uint32) for _ in range(3))
+    n = 0
+    for number, (at, base, bank, count, is_sequence) in enumerate(sections, 1):
+        part = slice(n, n + count)
+        n += count
+        steps = np.arange(count, dtype=np.int64)
+        bank_id[part] = bank
+        if not is_sequence:
+            if base + count > 1 << 32:
+                raise damaged(raw, f"counts pixels beyond 32 bits in section {number} of the map")
+            counted[part] = base + steps
+            listed[part] = np.frombuffer(raw.payload, "<u4", count, at)
+            continue
+        stop, start_listed, step_listed, step, stop_listed = _SHORTHAND.unpack_from(raw.payload, at)
+        last, last_listed = base + step * (count - 1), start_listed + step_listed * (count - 1)
+        if count == 0 or (last, last_listed) != (stop, stop_listed):
+            raise damaged(
+                raw,
+                f"has a sequence in section {number} of the map whose {count} steps do not lead to its end",
+            )
+        counted[part] = base + step * steps
+        listed[part] = start_listed + step_listed * steps
+    return counted, listed, bank_id
+
+
+def _walk(raw: RawPacket, position: int, *, shorthand: bool) -> Iterator[tuple[int, int, int, int, bool]]:
+    """Follow the sections: for each where its pixels are, its first pixel, bank, number of pixels, and kind."""
+    total, number, end = 0, 0, len(raw.payload)
     while position < end:
-        where = f"section {len(banks) + 1} of the map"
+        number += 1
+        where = f"section {number} of the map"
         if end - position < _SECTION.size:
             raise damaged(raw, f"ends within the head of {where}")
         base, word = _SECTION.unpack_from(raw.payload, position)
@@ -119,33 +149,15 @@ def _read_sections(raw: RawPacket, position: int, *, shorthand: bool) -> tuple[U
         total += count
         if total > MOST_PIXELS:
             raise damaged(raw, f"maps more than {MOST_PIXELS} pixels")
+        if number > MOST_SECTIONS:
+            raise damaged(raw, f"has more than {MOST_SECTIONS} sections")
         length = _SHORTHAND.size if is_sequence else 4 * count
         if length > end - position:
             raise damaged(
                 raw, f"says that {where} takes {length} bytes, and holds {end - position} bytes more"
             )
-        if is_sequence:
-            stop, start_listed, step_listed, step, stop_listed = _SHORTHAND.unpack_from(raw.payload, position)
-            steps = np.arange(count, dtype=np.int64)
-            counted.append(base + step * steps)
-            listed.append(start_listed + step_listed * steps)
-            fits = count > 0 and counted[-1][-1] == stop and listed[-1][-1] == stop_listed
-            if not fits:
-                raise damaged(raw, f"has a sequence in {where} whose {count} steps do not lead to its end")
-        else:
-            counted.append(base + np.arange(count, dtype=np.int64))
-            listed.append(np.frombuffer(raw.payload, "<u4", count, position).astype(np.int64))
-            if count and counted[-1][-1] >= 1 << 32:
-                raise damaged(raw, f"counts pixels beyond 32 bits in {where}")
-        banks.append((word >> 16, count))
+        yield position, base, word >> 16, count, is_sequence
         position += length
-    none = np.empty(0, np.int64)
-    bank_id = np.repeat(np.array([bank for bank, _ in banks], np.uint32), [count for _, count in banks])
-    return (
-        np.concatenate([none, *counted]).astype(np.uint32),
-        np.concatenate([none, *listed]).astype(np.uint32),
-        bank_id.astype(np.uint32),
-    )
 
 
 def encode_pixel_mapping(packet: PixelMapping) -> bytes:

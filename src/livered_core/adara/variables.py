@@ -44,6 +44,8 @@ _U32 = struct.Struct("<I")
 _TWO_U32 = struct.Struct("<II")
 _DOUBLE = struct.Struct("<d")
 _FIXED: Final = _HEAD.size + _U32.size
+MOST_VALUES: Final = 1 << 18
+"""Values of the largest packet of several values that is read: a hundred times what comes between two pulses."""
 _UPDATE_DOUBLE: Final = np.dtype([("after_ns", "<u4"), ("value", "<f8")])
 
 
@@ -249,14 +251,14 @@ def decode_double_array(raw: RawPacket) -> VariableDoubleArray:
 
 def decode_multiple_u32(raw: RawPacket) -> MultipleVariableU32:
     """Read type 0x8101."""
-    updates = _array(raw, "<u4,<u4")
+    updates = _updates(raw, "<u4,<u4")
     times = raw.time_ns + updates["f0"].astype(np.int64)
     return MultipleVariableU32(value_time_ns=times, value=updates["f1"].astype(np.uint32), **_read_head(raw))
 
 
 def decode_multiple_double(raw: RawPacket) -> MultipleVariableDouble:
     """Read type 0x8102."""
-    updates = _array(raw, _UPDATE_DOUBLE)
+    updates = _updates(raw, _UPDATE_DOUBLE)
     times = raw.time_ns + updates["after_ns"].astype(np.int64)
     return MultipleVariableDouble(
         value_time_ns=times, value=updates["value"].astype(np.float64), **_read_head(raw)
@@ -321,9 +323,23 @@ def _array(raw: RawPacket, item: str | np.dtype[Any]) -> np.ndarray[Any, np.dtyp
     return np.frombuffer(raw.payload, dtype, count, _FIXED)
 
 
+def _updates(raw: RawPacket, item: str | np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """View values of one length with their times."""
+    _several(raw)
+    return _array(raw, item)
+
+
+def _several(raw: RawPacket) -> int:
+    """Read the count of a packet of several values, each of which costs many times its bytes."""
+    count = _count(raw)
+    if count > MOST_VALUES:
+        raise damaged(raw, f"says that it has {count} values, more than the {MOST_VALUES} allowed")
+    return count
+
+
 def _walk(raw: RawPacket, item_size: int, *, padding: bool = False) -> tuple[I64, list[tuple[int, int]]]:
     """Follow values of different lengths: nanoseconds after the packet's time, and place and items of each."""
-    count, end = _count(raw), len(raw.payload)
+    count, end = _several(raw), len(raw.payload)
     if count > (end - _FIXED) // _TWO_U32.size:
         raise damaged(raw, f"says that it has {count} values, and holds {end - _FIXED} bytes of them")
     after: list[int] = []

@@ -20,6 +20,8 @@ from livered_core.model import format_utc
 
 HEADER: Final = struct.Struct("<IIII")
 """Payload length, type << 8 | version, seconds, nanoseconds."""
+LONGEST_TEXT: Final = 16 * 1024 * 1024
+"""Bytes of the longest text that is read, ten times a large instrument definition: one character may take four."""
 
 
 @attrs.frozen
@@ -120,8 +122,10 @@ def text_at(raw: RawPacket, start: int, length: int, what: str) -> str:
     Raises
     ------
     ProtocolError
-        When the payload ends before the text.
+        When the payload ends before the text, or the text is longer than `LONGEST_TEXT`.
     """
+    if length > LONGEST_TEXT:
+        raise damaged(raw, f"says that its {what} has {length} bytes, more than the {LONGEST_TEXT} allowed")
     if start + length > len(raw.payload):
         raise damaged(
             raw, f"says that its {what} has {length} bytes, and holds {max(len(raw.payload) - start, 0)}"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.chunking.items import LogSample, MonitorPulse, Pulse
+from livered_core.chunking.event_blocks import BLOCK_EVENTS
+from livered_core.chunking.items import LogSample, MonitorPulse, Pulse, weight
 from livered_core.model import Chunk, EventBatch, InstrumentDefinition, MonitorEvents, PixelMap, SlowLog
 
 U32 = npt.NDArray[np.uint32]
+
+_WORTH_A_CHUNK: Final = BLOCK_EVENTS // 2
+"""Events from which on a chunk rather ends with its block than be copied together with what follows."""
 
 
 class ChunkBuilder:
@@ -23,6 +29,7 @@ class ChunkBuilder:
         self._samples: list[LogSample] = []
         self._in_force: dict[str, LogSample] = {}
         self._n_events = 0
+        self._weight = 0
         self._sequence = 0
 
     @property
@@ -35,30 +42,54 @@ class ChunkBuilder:
         """Events collected since the last chunk."""
         return self._n_events
 
+    @property
+    def weight(self) -> int:
+        """What was collected since the last chunk takes in memory, in events of 8 bytes."""
+        return self._weight
+
     def begin_run(self) -> None:
         """Count chunks from 1 again; of the logs so far only the values in force are of interest to the run."""
         self._sequence = 0
-        self._monitors = []
+        self.drop_monitors()
         self.settle_logs()
 
     def settle_logs(self) -> None:
         """Keep only the values in force, so that what comes between chunks takes no memory."""
         for sample in self._samples:
             self._in_force[sample.name] = sample
+            self._weight -= weight(sample)
         self._samples = []
+
+    def drop_monitors(self) -> int:
+        """Forget the beam monitor events that came since the last chunk, and return how many there were."""
+        dropped = sum(len(pulse.tof) for pulse in self._monitors)
+        self._weight -= sum(map(weight, self._monitors))
+        self._monitors = []
+        return dropped
+
+    def is_worth_closing_before(self, pulse: Pulse) -> bool:
+        """Whether a pulse lies in another block than the many events collected so far, which would then be copied."""
+        return (
+            self._n_events >= _WORTH_A_CHUNK
+            and bool(self._pulses)
+            and pulse.block is not self._pulses[-1].block
+        )
 
     def add(self, pulse: Pulse) -> None:
         """Collect a pulse."""
         self._pulses.append(pulse)
         self._n_events += len(pulse.tof)
+        self._weight += weight(pulse)
 
     def add_monitors(self, pulse: MonitorPulse) -> None:
         """Collect the beam monitor events of a pulse."""
         self._monitors.append(pulse)
+        self._weight += weight(pulse)
 
     def add_log(self, sample: LogSample) -> None:
         """Collect a value of a slow log."""
         self._samples.append(sample)
+        self._weight += weight(sample)
 
     def close(self) -> Chunk:
         """Make a chunk of what was collected, and begin a new one.
@@ -75,6 +106,7 @@ class ChunkBuilder:
         self._pulses = []
         self._monitors = []
         self._n_events = 0
+        self._weight = 0
         times = batch.pulse_time_ns
         return Chunk(
             sequence=self._sequence,

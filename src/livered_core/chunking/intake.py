@@ -37,6 +37,7 @@ class Intake:
         self._blocks = EventBlocks()
         self._framer = Framer()
         self._tolerant = False
+        self._given_up = False
 
     def connection_opened(self, *, tolerant: bool = False) -> None:
         """Begin with the bytes of a new connection, or of a file.
@@ -50,6 +51,7 @@ class Intake:
             would come again. What is left out of a run makes it incomplete.
         """
         self._tolerant = tolerant
+        self._given_up = False
         self.state.counts.skipped_bytes += self._framer.pending
         self._framer = Framer(resynchronise=tolerant)
         self.state.connection_opened()
@@ -87,7 +89,12 @@ class Intake:
             yield from self._meanings(self._framer.take(0))
 
     def release(self) -> Iterator[StreamItem]:
-        """Say what a packet means that nothing follows, because nothing came for a while or the stream ended."""
+        """Say what a packet means that nothing follows, because nothing came for a while or the stream ended.
+
+        Nothing does once damage was raised: between the damage and what waits here there was more.
+        """
+        if self._given_up:
+            return
         yield from self._meanings(self._framer.release())
 
     def finish(self) -> Iterator[StreamItem]:
@@ -113,16 +120,18 @@ class Intake:
                 self.state.counts.skipped_bytes += each.length
                 yield from self.state.data_lost(
                     f"{each.length} bytes of the stream, from byte {each.offset} on, are left out: "
-                    f"where a packet should begin stands {each.what}."
+                    f"where a packet should begin stands {each.what}.",
+                    "bytes",
                 )
                 continue
             try:
                 yield from self._meaning(each)
             except ProtocolError as error:
                 if not self._tolerant:
+                    self._given_up = True
                     raise
                 self.state.counts.unreadable_packets += 1
-                yield from self.state.data_lost(f"{error} It is left out.")
+                yield from self.state.data_lost(f"{error} It is left out.", "packets")
 
     def _meaning(self, raw: RawPacket) -> Iterator[StreamItem]:
         kind = (raw.type, raw.version)

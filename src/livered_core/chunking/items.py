@@ -9,6 +9,9 @@ import numpy.typing as npt
 from livered_core.chunking.event_blocks import EventBlock
 from livered_core.model import InstrumentDefinition, PixelMap, RunEndReason, RunInfo
 
+_ITEM_WEIGHT = 40
+"""What an item takes beside its columns and texts, in events of 8 bytes."""
+
 
 @attrs.frozen(eq=False)
 class Pulse:
@@ -140,6 +143,32 @@ class Remark:
     """Something for the log: what was odd in the stream, in one sentence."""
 
     sentence: str
+
+
+def weight(item: StreamItem) -> int:
+    """Say what an item takes in memory, in events of 8 bytes.
+
+    Parameters
+    ----------
+    item
+        Any item. What several items share, such as the name of a variable, is counted for each.
+    """
+    if isinstance(item, Pulse):
+        return _ITEM_WEIGHT + len(item.tof)
+    if isinstance(item, MonitorPulse):
+        return _ITEM_WEIGHT + len(item.tof) + 2 * len(item.monitor_id)
+    if isinstance(item, LogSample):
+        value = item.value
+        size = value.nbytes if isinstance(value, np.ndarray) else len(value) if isinstance(value, str) else 0
+        return _ITEM_WEIGHT + size // 8
+    if isinstance(item, PixelMapSeen):
+        return _ITEM_WEIGHT + len(item.pixel_map.pixel_id)
+    if isinstance(item, DefinitionSeen):
+        return _ITEM_WEIGHT + len(item.definition.xml) // 4
+    if isinstance(item, RunBegan | RunChanged):
+        run = item.run
+        return _ITEM_WEIGHT + (len(run.title) + sum(map(len, run.sample.values()))) // 4
+    return _ITEM_WEIGHT
 
 
 StreamItem = (

@@ -52,6 +52,7 @@ from livered_core.chunking.items import (
     RunStopped,
     StreamItem,
 )
+from livered_core.chunking.repetition import Repetitions
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.slow_logs import SlowLogDecoder
 from livered_core.chunking.taken_pulses import TakenPulses
@@ -63,6 +64,8 @@ _REMEMBERED_TYPES: Final = 100
 """Kinds of unknown packets that are spoken of."""
 _REMEMBERED_RUNS: Final = 1000
 """Runs that are over and will not be taken again, and descriptions of runs that are kept."""
+_REMEMBERED_CHARACTERS: Final = 16 * 1024 * 1024
+"""Characters of the documents of which the descriptions of runs are kept."""
 
 
 class StreamState:
@@ -85,8 +88,11 @@ class StreamState:
         self._definition: InstrumentDefinition | None = None
         self._mapping: PixelMapping | None = None
         self._details: dict[int, RunDetails] = {}
+        self._details_size: dict[int, int] = {}
+        self._remarks = Repetitions()
         self._over: dict[tuple[int, int], None] = {}
         # The run in hand.
+        self._losses = Repetitions()
         self._run: RunInfo | None = None
         self._announced = False
         self._joined = ""
@@ -154,7 +160,7 @@ class StreamState:
         except ProtocolError as error:
             # A description that cannot be read must not keep the events behind it from being reduced.
             self.counts.unreadable_packets += 1
-            yield Remark(f"{error} It is left out.")
+            yield from self._remark("descriptions", f"{error} It is left out.")
 
     def _meaning(self, packet: Packet) -> Iterator[StreamItem]:
         if isinstance(packet, BankedEvents):
@@ -276,21 +282,30 @@ class StreamState:
         self.counts.rtdl_packets += 1
         yield from self._time_passes(time_ns)
 
-    def data_lost(self, sentence: str) -> Iterator[StreamItem]:
+    def data_lost(self, sentence: str, kind: str = "others") -> Iterator[StreamItem]:
         """Note that data of this connection cannot be read.
 
         Parameters
         ----------
         sentence
             What was lost, and why.
+        kind
+            Of the loss: what is of one kind is said each time only at first.
         """
-        yield Remark(sentence)
+        yield from self._remark(kind, sentence)
         if self._run is None or self._history:
             return
         if self._announced:
-            yield DataMissing(sentence)
+            worded = self._losses.worded(kind, sentence)
+            if worded:
+                yield DataMissing(worded)
         else:
             self._joined = sentence
+
+    def _remark(self, kind: str, sentence: str) -> Iterator[Remark]:
+        worded = self._remarks.worded(kind, sentence)
+        if worded:
+            yield Remark(worded)
 
     def _not_known(self, packet: UnknownPacket) -> Iterator[StreamItem]:
         self.counts.unknown_packets += 1
@@ -303,7 +318,7 @@ class StreamState:
             "they are counted and left out."
         )
         if packet.type in (PacketType.BANKED_EVENT, PacketType.BANKED_EVENT_STATE):
-            yield from self.data_lost(sentence)
+            yield from self.data_lost(sentence, "versions")
         else:
             yield Remark(sentence)
 
@@ -350,6 +365,15 @@ class StreamState:
 
     def _run_status(self, packet: RunStatus) -> Iterator[StreamItem]:
         code = packet.status
+        if not code.is_known:
+            message = (
+                f"The ADARA stream has a run status {int(code)} for run {packet.run_number}, "
+                "which is not known to this version of livered."
+            )
+            raise ProtocolError(message)
+        if code is RunStatusCode.NEW_RUN and packet.run_number == 0:
+            message = "The ADARA stream says that run 0 begins, and runs have numbers above 0."
+            raise ProtocolError(message)
         if code is RunStatusCode.RUN_EOF:
             return
         ends = code is RunStatusCode.END_RUN
@@ -370,10 +394,6 @@ class StreamState:
             if self._is_in_hand(said) and packet.version > 0:
                 self._paused = packet.paused
         elif none:
-            if code is RunStatusCode.NEW_RUN:
-                yield Remark(
-                    "The stream says that run 0 begins, and runs have numbers above 0: it is taken for no run."
-                )
             yield from self._no_run(quietly=ends)
         else:
             yield from self._begin(packet, from_start=code is RunStatusCode.NEW_RUN)
@@ -398,8 +418,9 @@ class StreamState:
             yield from self._end(RunEndReason.REPLACED)
         if (packet.run_number, packet.run_start_ns) in self._over:
             if not self._history:
-                yield Remark(
-                    f"Run {packet.run_number} comes again, and it is over: what is replayed of it is left out."
+                yield from self._remark(
+                    "runs",
+                    f"Run {packet.run_number} comes again, and it is over: what is replayed of it is left out.",
                 )
             self._history = True
             return
@@ -407,6 +428,7 @@ class StreamState:
         self._paused = packet.paused
         self._taken = TakenPulses()
         self._monitors_taken = TakenPulses()
+        self._losses = Repetitions()
         self._announced = False
         self._joined = "" if from_start else "The run was joined after its start."
         run = RunInfo(number=packet.run_number, instrument=self._instrument, start_ns=packet.run_start_ns)
@@ -438,8 +460,7 @@ class StreamState:
 
     def _run_info(self, packet: RunInfoPacket) -> Iterator[StreamItem]:
         details = read_run_info(packet.xml)
-        self._details[details.run_number] = details
-        _forget_oldest(self._details)
+        self._remember(details, len(packet.xml))
         if self._run is None:
             return
         described = self._described(self._run)
@@ -447,6 +468,18 @@ class StreamState:
             self._run = described
             if self._announced:
                 yield RunChanged(described)
+
+    def _remember(self, details: RunDetails, size: int) -> None:
+        """Keep what the stream says of a run, and forget what was said first of others."""
+        number = details.run_number
+        for kept in (self._details, self._details_size):
+            kept.pop(number, None)
+        self._details[number], self._details_size[number] = details, size
+        _forget_oldest(self._details)
+        _forget_oldest(self._details_size)
+        while len(self._details) > 1 and sum(self._details_size.values()) > _REMEMBERED_CHARACTERS:
+            oldest = next(iter(self._details))
+            del self._details[oldest], self._details_size[oldest]
 
     def _described(self, run: RunInfo) -> RunInfo:
         details = self._details.get(run.number)
@@ -468,8 +501,11 @@ class StreamState:
         ):
             return
         self._mapping = packet
-        pixel_id, first = np.unique(packet.logical_id, return_index=True)
-        yield PixelMapSeen(PixelMap(pixel_id, packet.bank_id[first]))
+        pixel_id, bank_id = packet.logical_id, packet.bank_id
+        if not bool((pixel_id[1:] > pixel_id[:-1]).all()):
+            pixel_id, first = np.unique(pixel_id, return_index=True)
+            bank_id = bank_id[first]
+        yield PixelMapSeen(PixelMap(pixel_id, bank_id))
 
     def _annotation(self, packet: Annotation) -> None:
         replayed = self._history or (

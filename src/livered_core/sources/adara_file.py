@@ -28,7 +28,7 @@ class RecordingReader:
     state
         Follows the runs; belongs to the reader's thread.
     put
-        Takes each item, waiting while there is no room; false when nobody wants more.
+        Takes items, waiting while there is no room; false when nobody wants more.
     """
 
     def __init__(self, recording: Recording, state: StreamState, put: Put) -> None:
@@ -93,7 +93,8 @@ class RecordingReader:
         return True
 
     def _put_all(self, items: Iterator[StreamItem]) -> bool:
-        return all(map(self._put, items))
+        said = list(items)
+        return not said or self._put(said)
 
     def _close(self) -> None:
         self._status = attrs.evolve(self._status, connection=Connection.CLOSED)

@@ -39,7 +39,7 @@ class AdaraReader:
     state
         Follows the runs across connections; belongs to the reader's thread.
     put
-        Takes each item; false when nobody wants more.
+        Takes items; false when nobody wants more.
     clock
         For silence and back-off.
     backoff
@@ -65,6 +65,7 @@ class AdaraReader:
         self._jitter = random.Random()  # noqa: S311  (spreads retries; nothing to guess)
         self._failures = 0
         self._connected_at = 0.0
+        self._packet_at = 0.0
         self._pulse_at: float | None = None
         self._beam_at: float | None = None
         self._damaged_at_ns: int | None = None
@@ -109,6 +110,7 @@ class AdaraReader:
         with AdaraConnection(self._address, self._hello(), self._clock) as connection:
             # The same damage again will not go away by itself: then it is left out.
             self._intake.connection_opened(tolerant=self._damaged_again)
+            self._packet_at = self._clock.monotonic()
             try:
                 while not stop.is_set():
                     n = connection.receive(self._intake.writable())
@@ -117,14 +119,36 @@ class AdaraReader:
                     if n:
                         # Taking may wait for the reduction: that is not the server's silence.
                         connection.heard()
+                        self._give_up_on_a_packet_without_end()
             finally:
                 # A packet may be waiting for the next one.
                 self._put_all(self._intake.release())
 
+    def _give_up_on_a_packet_without_end(self) -> None:
+        """End a connection that brings bytes and no packets: a length that lies swallows all that is good.
+
+        Raises
+        ------
+        ProtocolError
+            When nothing was whole for as long as silence is borne.
+        """
+        since = self._clock.monotonic() - self._packet_at
+        if since < self._address.silence_timeout:
+            return
+        if self._damaged_again:
+            # Packets may be found in what was swallowed.
+            self._put_all(self._intake.finish())
+        message = (
+            f"{self._address} has been sending bytes for {since:.0f} s and no whole packet of ADARA: "
+            "a length in the stream is wrong."
+        )
+        raise ProtocolError(message)
+
     def _hello(self) -> ClientHello:
         start = self._start
         if self._state.resumes:
-            start = StartRequest.at(self._state.last_pulse_ns)
+            # A pulse of the future would be asked for in vain.
+            start = StartRequest.at(min(self._state.last_pulse_ns, self._clock.now_ns()))
         elif self._status.connects:
             # A run may have begun while the connection was lost.
             start = StartRequest.start_of_run()
@@ -135,21 +159,26 @@ class AdaraReader:
         """Hand on what the bytes say; false when nobody wants more."""
         counts = self._state.counts
         newest_ns, before = self._state.last_pulse_ns, attrs.evolve(counts)
+        said: list[StreamItem] = []
+        damage: ProtocolError | None = None
         try:
-            for item in items:
-                if not self._put(item):
-                    return False
+            said.extend(items)
         except ProtocolError as error:
-            message = f"{self._address}: {error}"
-            raise ProtocolError(message) from error
-        finally:
-            if counts.packets > before.packets and self._status.connection is not Connection.CONNECTED:
-                self._connected()
-            self._note_progress(newest_ns, before)
-        return True
+            damage = error
+        if counts.packets > before.packets and self._status.connection is not Connection.CONNECTED:
+            self._connected()
+        self._note_progress(newest_ns, before)
+        # What came before a damaged place is good.
+        wanted = not said or self._put(said)
+        if damage is not None:
+            message = f"{self._address}: {damage}"
+            raise ProtocolError(message) from damage
+        return wanted
 
     def _note_progress(self, newest_ns: int, before: StreamCounts) -> None:
         now, counts = self._clock.monotonic(), self._state.counts
+        if counts.packets > before.packets:
+            self._packet_at = now
         if counts.pulses > before.pulses or counts.rtdl_packets > before.rtdl_packets:
             self._pulse_at = now
         if counts.beam_pulses > before.beam_pulses:

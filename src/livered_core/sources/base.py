@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -95,8 +95,8 @@ class StreamReader(Protocol):
         """
 
 
-Put = Callable[[StreamItem], bool]
-"""Takes an item, waiting for room; false when nobody wants more."""
+Put = Callable[[Sequence[StreamItem]], bool]
+"""Takes items in their order, waiting for room; false when nobody wants more."""
 MakeReader = Callable[[StreamState, Put], StreamReader]
 """Makes the reader that keeps a state, which from then on belongs to the reader's thread."""
 

@@ -31,6 +31,8 @@ from livered_core.sources.pulse_queue import PulseQueue
 _log = logging.getLogger(__name__)
 _POLL_S = 0.1
 _JOIN_S = 0.02
+_LEAST_FULL = 1 << 23
+"""What a chunk holds beside events may take this much memory, events of 8 bytes, before it is closed for that."""
 _LEAVE_BEHIND_S = 2.0
 """A reader that still waits for a name or an address when the session ends is not waited for."""
 
@@ -46,7 +48,8 @@ class NativeSettings:
     update_every
         Seconds; see `ChunkPacer`.
     max_chunk_events
-        A chunk closes when it holds so many events, so that memory stays bounded while history is replayed.
+        A chunk closes when it holds so many events, so that memory stays bounded while history is replayed. It may
+        close at fewer, where one with more would have to be copied together.
     queue_events
         Events that may wait between the reader and the reduction.
     selection
@@ -147,13 +150,16 @@ class NativeSource:
 
     def _take(self, item: StreamItem, consumer: ChunkConsumer) -> None:
         if isinstance(item, Pulse):
-            self._builder.add(item)
-            if self._builder.n_events >= self._settings.max_chunk_events:
+            if self._builder.is_worth_closing_before(item):
                 self._hand_over(consumer)
+            self._builder.add(item)
+            self._keep_bounded(consumer)
         elif isinstance(item, MonitorPulse):
             self._builder.add_monitors(item)
+            self._keep_bounded(consumer)
         elif isinstance(item, LogSample):
             self._builder.add_log(item)
+            self._keep_bounded(consumer)
         elif isinstance(item, DefinitionSeen):
             if self._builder.n_pulses:
                 self._hand_over(consumer)
@@ -173,6 +179,21 @@ class NativeSource:
             _log.warning("%s", item.sentence)
         elif isinstance(item, RunStopped):
             self._stop_run(consumer, item.reason)
+
+    def _keep_bounded(self, consumer: ChunkConsumer) -> None:
+        """Close a chunk that is full, of events or of anything else; without a pulse there is nothing to reduce."""
+        builder, most = self._builder, self._settings.max_chunk_events
+        if builder.n_events < most and builder.weight < max(most, _LEAST_FULL):
+            return
+        if builder.n_pulses:
+            self._hand_over(consumer)
+            return
+        builder.settle_logs()
+        dropped = builder.drop_monitors()
+        if dropped:
+            consumer.data_missing(
+                f"{dropped} events of beam monitors came without any pulse: they are left out."
+            )
 
     def _hand_over(self, consumer: ChunkConsumer) -> None:
         """Close the chunk and have it reduced; what is not among its events is said once."""

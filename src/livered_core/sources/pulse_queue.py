@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 
-from livered_core.chunking.items import Pulse, StreamItem
-
-_ITEM_WEIGHT = 40
-"""What an item without events takes, in events of 8 bytes."""
+from livered_core.chunking.items import Pulse, StreamItem, weight
 
 
 class PulseQueue:
-    """Holds stream items in their order; bounded by their size, counted in events.
+    """Holds stream items in their order; bounded by what they take in memory, counted in events.
 
     One reader puts, one reduction gets.
 
     Parameters
     ----------
     max_events
-        An item is let in while less than this is waiting; so one pulse of any size always fits.
+        An item is let in while less than this is waiting; so one item of any size always fits.
     """
 
     def __init__(self, max_events: int) -> None:
         self._max_weight = max_events
         self._items: deque[StreamItem] = deque()
         self._n_events = 0
+        self._weight = 0
         self._closed = False
         self._condition = threading.Condition()
 
@@ -42,18 +41,27 @@ class PulseQueue:
     @property
     def is_full(self) -> bool:
         """Whether the next item has to wait."""
-        return self._n_events + _ITEM_WEIGHT * len(self._items) >= self._max_weight
+        return self._weight >= self._max_weight
 
-    def put(self, item: StreamItem) -> bool:
-        """Add an item, waiting while the queue is full; false once it is closed."""
+    def put(self, items: Sequence[StreamItem]) -> bool:
+        """Add items, waiting while the queue is full; false once it is closed.
+
+        Many at once wake the reduction once.
+        """
+        left = iter(items)
+        item = next(left, None)
         with self._condition:
-            self._condition.wait_for(lambda: self._closed or not self.is_full)
-            if self._closed:
-                return False
-            self._items.append(item)
-            self._n_events += _n_events(item)
-            self._condition.notify_all()
-            return True
+            while item is not None:
+                self._condition.wait_for(lambda: self._closed or not self.is_full)
+                if self._closed:
+                    return False
+                while item is not None and not self.is_full:
+                    self._items.append(item)
+                    self._n_events += _n_events(item)
+                    self._weight += weight(item)
+                    item = next(left, None)
+                self._condition.notify_all()
+        return True
 
     def get(self, timeout: float) -> StreamItem | None:
         """Take the oldest item; None after `timeout` seconds without one, or when closed and empty."""
@@ -62,6 +70,7 @@ class PulseQueue:
                 return None
             item = self._items.popleft()
             self._n_events -= _n_events(item)
+            self._weight -= weight(item)
             self._condition.notify_all()
             return item
 
