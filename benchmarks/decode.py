@@ -165,6 +165,14 @@ def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> None:
             got += connection.recv_into(room)
         plain = n_pulses * n_events / (time.perf_counter() - began)
     print(f"loopback, thrown away: {plain / 1e6:.0f} M events/s")
+    client, complete = into_chunks(AdaraAddress("127.0.0.1", port), n_pulses * n_events)
+    sender.kill()
+    print(f"loopback, into chunks: {client / 1e6:.0f} M events/s ({complete})")
+    print(f"  into chunks / thrown away: {client / plain:.2f}")
+
+
+def into_chunks(address: AdaraAddress, n_events: int) -> tuple[float, str]:
+    """Run the native source until the run has ended: events per second, and whether all came."""
     settings = NativeSettings(
         instrument="NOM",
         update_every=2.0,
@@ -173,7 +181,7 @@ def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> None:
         selection=PulseSelection(),
     )
     consumer, stop = Counting(), threading.Event()
-    clock, address = SystemClock(), AdaraAddress("127.0.0.1", port)
+    clock = SystemClock()
     source = NativeSource(
         settings,
         lambda state, put: AdaraReader(
@@ -185,13 +193,11 @@ def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> None:
     began = time.perf_counter()
     thread.start()
     consumer.ended.wait()
-    client = consumer.n_events / (time.perf_counter() - began)
+    rate = consumer.n_events / (time.perf_counter() - began)
     stop.set()
     thread.join()
-    sender.kill()
-    complete = "every event" if consumer.n_events == n_pulses * n_events else "EVENTS MISSING"
-    print(f"loopback, into chunks: {client / 1e6:.0f} M events/s ({complete})")
-    print(f"  into chunks / thrown away: {client / plain:.2f}")
+    complete = consumer.n_events == n_events
+    return rate, "every event" if complete else f"{consumer.n_events} OF {n_events} EVENTS"
 
 
 def main() -> None:

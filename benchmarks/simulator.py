@@ -3,8 +3,9 @@
     python benchmarks/simulator.py [--rate EVENTS] [--seconds S] [--clients N]
 
 Made: how many simulated seconds of pulses the beamline makes in a second, drawn and recycled, without sending. Sent: a
-beamline in a process of its own plays as fast as it can to clients that throw all away. Plain: the same bytes from a
-thread that only sends, to one client. All figures of one run; only their ratios can be compared between machines.
+beamline in a process of its own plays as fast as it can to clients that throw all away. Reduced: livered's client beside
+it makes chunks of them. Plain: the same bytes from a thread that only sends, to one client. All figures of one run; only
+their ratios can be compared between machines.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from itertools import takewhile
 from pathlib import Path
 
 import attrs
+from decode import into_chunks
 
-from livered_core.adara import ClientHello, StartRequest, encode
+from livered_core.adara import ClientHello, Framer, PacketType, StartRequest, count_events, encode
 from livered_core.config.simulate import Recycle, SimulateConfig
 from livered_core.simulator.beamline import build_beamline
 from livered_core.simulator.process import start_simulator
 from livered_core.simulator.storage import Storage
 from livered_core.simulator.stream import emissions
+from livered_core.sources.adara_connection import AdaraAddress
 
 START_NS = 1_790_000_000_000_000_000
 ROOM = 1 << 22
@@ -95,6 +98,12 @@ def sent(config: SimulateConfig, n_clients: int, size: int) -> float:
         return size / (time.perf_counter() - began)
 
 
+def reduced(config: SimulateConfig, n_events: int) -> tuple[float, str]:
+    """Return events per second that livered's client makes into chunks, and whether all came."""
+    with start_simulator(config, "RING") as simulator:
+        return into_chunks(AdaraAddress.parse(simulator.address), n_events)
+
+
 def plain(size: int) -> float:
     """Return bytes per second over loopback without a beamline."""
     block = memoryview(bytes(1 << 20))
@@ -118,10 +127,16 @@ def plain(size: int) -> float:
         return size / took
 
 
-def stream_bytes(config: SimulateConfig) -> int:
-    """Count the bytes of the run."""
+def stream_size(config: SimulateConfig) -> tuple[int, int]:
+    """Count the bytes and the events of the run."""
+    n_bytes = n_events = 0
+    framer = Framer()
     run = takewhile(lambda each: not each.idle, emissions(build_beamline(config, "RING"), START_NS))
-    return sum(emission.n_bytes for emission in run)
+    for emission in run:
+        n_bytes += emission.n_bytes
+        for raw in framer.feed(emission.data):
+            n_events += count_events(raw)[0] if raw.type == PacketType.BANKED_EVENT else 0
+    return n_bytes, n_events
 
 
 def main() -> None:
@@ -141,13 +156,16 @@ def main() -> None:
         print(f"made, drawn: {made(config, 'never', arguments.seconds) / 1e6:.0f} M events/s")
         print(f"made, recycled: {made(config, 'always', arguments.seconds) / 1e6:.0f} M events/s")
         config = attrs.evolve(config, recycle="always")
-        size = stream_bytes(config)
-        events = config.rate * config.run_length
+        size, events = stream_size(config)
+        client, complete = reduced(config, events)
         one = sent(config, 1, size) * events / size
         many = sent(config, arguments.clients, size) * events / size
         base = plain(size) * events / size
         print(f"plain sending: {base / 1e6:.0f} M events/s")
         print(f"sent to one client: {one / 1e6:.0f} M events/s; / plain: {one / base:.2f}")
+        print(
+            f"reduced by one client: {client / 1e6:.0f} M events/s ({complete}); / plain: {client / base:.2f}"
+        )
         print(
             f"sent to each of {arguments.clients} clients: {many / 1e6:.0f} M events/s, all together {arguments.clients * many / 1e6:.0f} M"
         )
