@@ -38,6 +38,31 @@ def test_a_file_is_read_with_those_in_which_it_was_continued(tmp_path: Path, str
     assert joined(open_recording(tmp_path / "a.adara"), 64) == stream
 
 
+def test_what_was_received_between_damage_and_a_new_connection_is_known(tmp_path: Path):
+    path = tmp_path / "r.adara"
+    path.write_bytes(bytes(range(100)))
+    marks = [
+        (Mark.CONNECTION, 0),
+        (Mark.DAMAGE, 30),
+        (Mark.CONNECTION, 40),
+        (Mark.DAMAGE, 60),
+        (Mark.FILE, 70),
+    ]
+    lines = [format_entry(IndexEntry(mark, offset, 1)) for mark, offset in marks]
+    index_path(path).write_bytes(b"".join(lines))
+    recording = open_recording(path)
+    blocks = [(len(block.data), block.opens_connection, block.given_up) for block in recording.blocks(25)]
+    # Behind the last damage nothing came again: whatever is good there is to be found.
+    assert blocks == [
+        (25, True, False),
+        (5, False, False),
+        (10, False, True),
+        (25, True, False),
+        (25, False, False),
+        (10, False, False),
+    ]
+
+
 @given(
     cuts=st.lists(st.integers(1, 999), unique=True, max_size=6).map(sorted),
     connections=st.lists(st.integers(0, 1000), unique=True, max_size=6).map(sorted),

@@ -374,11 +374,15 @@ def test_many_logs_are_several_descriptors(path: Path):
     }
 
 
-def test_a_value_without_a_time_is_left_out_and_said(path: Path, caplog):
+@pytest.mark.parametrize(("n_times", "n_values"), [(1, 2), (2, 1)])
+def test_a_value_without_a_time_is_left_out_and_said(path: Path, caplog, n_times: int, n_values: int):
     times = write_nexus(path, {"bank1_events": PULSES})
-    changed(path, lambda entry: add_log(entry, "Temp", times[:1], np.array([1.0, 2.0])))
+    changed(path, lambda entry: add_log(entry, "Temp", times[:n_times], np.arange(1.0, 1.0 + n_values)))
     assert [sample.value for sample in samples(path)] == [1.0]
-    assert "of 2 values and 1 times in /entry/DASlogs/Temp, 1 that belong together are taken" in caplog.text
+    said = (
+        f"of {n_values} values and {n_times} times in /entry/DASlogs/Temp, 1 that belong together are taken"
+    )
+    assert said in caplog.text
 
 
 def test_pauses_scans_and_comments_are_annotations(path: Path):
@@ -494,6 +498,12 @@ def test_no_list_of_pulses_loses_any(lists):
         here = place >= 0
         assert sorted(place[here].tolist()) == list(range(len(clock)))
         assert (np.abs(united.time_ns[here] - clock[place[here]]) <= 500_000).all()
+
+
+def test_pulses_of_one_list_are_not_made_one_by_rounding():
+    united = unite([np.array([0]), np.array([-400_000, 300_000])])
+    assert united.time_ns.tolist() == [0, 300_000]
+    assert not united.repeated.any()
 
 
 # What is refused.

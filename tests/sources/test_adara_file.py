@@ -11,6 +11,7 @@ from livered_core.chunking.items import DataMissing, LogSample, Pulse, Remark, R
 from livered_core.chunking.stream_state import StreamState
 from livered_core.errors import ConfigError
 from livered_core.recording import FileRecording, open_recording
+from livered_core.recording.walk import PacketWalk
 from livered_core.sources.adara_file import RecordingReader
 from livered_core.sources.base import Connection
 from recording_support import run_packets, to_bytes
@@ -85,6 +86,24 @@ def test_a_damaged_place_is_left_out_and_said(tmp_path: Path):
         f"50 bytes of the stream, from byte {len(to_bytes(packets[:10]))} on, are left out"
     )
     assert state.counts.skipped_bytes == 50
+
+
+def test_what_a_recorder_gave_up_and_received_again_is_not_missing(tmp_path: Path):
+    """A packet lost its second half; the recorder saw it when the next header made no sense, and connected again."""
+    packets = run_packets(5)
+    good = to_bytes(packets[:10])
+    cut_off = to_bytes(packets[10:11])[:-8] + to_bytes(packets[11:13])
+    again = to_bytes([geometry(), *packets])
+    path = tmp_path / "r.adara"
+    path.write_bytes(good + cut_off + again)
+    walk, connection = PacketWalk(), len(good + cut_off)
+    assert list(walk.walk(memoryview(good + cut_off)))
+    assert len(good) < walk.offset < connection
+    recording = FileRecording(str(path), (path,), (0, connection), ((walk.offset, connection),))
+    items, state, _ = read(recording)
+    assert times(items) == [pulse_time(i) for i in range(20)]
+    assert not [item for item in items if isinstance(item, (DataMissing, Remark))]
+    assert state.counts.skipped_bytes == len(cut_off)
 
 
 def test_it_ends_when_nobody_wants_more(tmp_path: Path):

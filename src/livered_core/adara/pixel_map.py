@@ -65,7 +65,8 @@ class PixelMappingAlt(PixelMapping):
     Attributes
     ----------
     n_banks
-        Number of banks of the instrument.
+        Number of banks of the instrument. The facility's server writes the largest number of a bank here, which is
+        the same where banks are numbered from 1 without gaps (``sms/PixelMap.cc`` of the ADARA repository).
     """
 
     n_banks: int

@@ -25,11 +25,15 @@ class Block:
     opens_connection
         Whether the bytes of a new connection begin here: with a prologue, and perhaps with data that came
         before. A reader begins to cut packets anew.
+    given_up
+        Whether the recorder could not tell packets apart any more from here on, and made a new connection, over
+        which the data came again. The last packet before is not to be believed either.
     """
 
     data: bytes | memoryview = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
     position: int
     opens_connection: bool = False
+    given_up: bool = False
 
 
 class Recording(Protocol):

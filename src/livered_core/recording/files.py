@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,11 @@ import attrs
 
 from livered_core.errors import ConfigError
 from livered_core.recording.base import BLOCK_SIZE, Block
-from livered_core.recording.index import Mark, index_path, read_index
+from livered_core.recording.index import IndexEntry, Mark, index_path, read_index
 
 SUFFIX: Final = ".adara"
+_MOST_GIVEN_UP: Final = 16 * 1024 * 1024
+"""Bytes that a recorder has received at most when it makes a new connection for a damaged place."""
 _SERVER_FILE: Final = re.compile(r"(?:m(\d+)-)?f(\d+)(?:-p(\d+))?(?:-add(\d+))?(?:-run-\d+)?\.adara")
 _NOT_STREAM: Final = re.compile(r"(?:ds\d+-s\d+|prologue-.*)\.adara")
 
@@ -40,11 +42,15 @@ class FileRecording:
         Its files, in the order in which they were written.
     connections
         Bytes of the whole at which a new connection begins, ascending; the first byte need not be among them.
+    given_up
+        Where the recorder could not tell packets apart any more, up to the connection that it made for that: first
+        byte and the one after the last, ascending.
     """
 
     name: str
     paths: tuple[Path, ...]
     connections: tuple[int, ...] = ()
+    given_up: tuple[tuple[int, int], ...] = ()
     _ends: tuple[int, ...] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -79,7 +85,9 @@ class FileRecording:
             try:
                 with path.open("rb", buffering=0) as file:
                     while data := file.read(self._bytes_to_read(position, block_size)):
-                        yield Block(data, position + len(data), self._opens(position))
+                        yield Block(
+                            data, position + len(data), self._opens(position), self._is_given_up(position)
+                        )
                         position += len(data)
             except OSError as error:
                 message = f"{path} cannot be read ({error.strerror or error})."
@@ -106,10 +114,14 @@ class FileRecording:
             offset, length, index = offset + size, length - size, index + 1
 
     def _bytes_to_read(self, position: int, block_size: int) -> int:
-        following = bisect_right(self.connections, position)
-        if following == len(self.connections):
-            return block_size
-        return min(block_size, self.connections[following] - position)
+        for edges in (self.connections, [begin for begin, _ in self.given_up]):
+            following = bisect_right(edges, position)
+            if following < len(edges):
+                block_size = min(block_size, edges[following] - position)
+        return block_size
+
+    def _is_given_up(self, position: int) -> bool:
+        return any(begin <= position < end for begin, end in self.given_up)
 
     def _opens(self, position: int) -> bool:
         if position == 0:
@@ -151,7 +163,9 @@ def find_files(path: Path) -> FileRecording:
         paths = _server_files(path) if path.is_dir() else _continued(path)
         entries = [] if path.is_dir() else [*read_index(index_path(path))]
         connections = sorted({entry.offset for entry in entries if entry.mark is Mark.CONNECTION})
-        recording = FileRecording(str(path), tuple(paths), tuple(connections)) if paths else None
+        recording = None
+        if paths:
+            recording = FileRecording(str(path), tuple(paths), tuple(connections), _given_up(entries))
     except OSError as error:
         message = (
             f"{path} cannot be read ({error.strerror or error}): give an {SUFFIX} file, or a folder of them."
@@ -164,6 +178,23 @@ def find_files(path: Path) -> FileRecording:
         message = f"{path} is empty: nothing was recorded."
         raise ConfigError(message)
     return recording
+
+
+def _given_up(entries: Iterable[IndexEntry]) -> tuple[tuple[int, int], ...]:
+    """Find what was received between damage and the connection that was made for it.
+
+    A recorder that met the same damage again went on for long: there may be much that is good behind it.
+    """
+    ranges: list[tuple[int, int]] = []
+    damage: int | None = None
+    for entry in entries:
+        if entry.mark is Mark.DAMAGE:
+            damage = entry.offset
+        elif entry.mark is Mark.CONNECTION:
+            if damage is not None and damage < entry.offset <= damage + _MOST_GIVEN_UP:
+                ranges.append((damage, entry.offset))
+            damage = None
+    return tuple(ranges)
 
 
 def _continued(first: Path) -> list[Path]:

@@ -56,15 +56,19 @@ class RecordingReader:
         ConfigError
             When the recording cannot be read any more.
         """
-        connects = 0
+        connects, given_up = 0, False
         for block in self._recording.blocks():
+            if block.given_up:
+                given_up = True
+                self._state.counts.skipped_bytes += len(block.data)
+                continue
             if block.opens_connection:
                 # What was cut off with a connection came again with the next, or the state says that it did not.
-                if connects and not self._put_all(self._intake.release()):
+                if connects and not given_up and not self._put_all(self._intake.release()):
                     self._close()
                     return
                 self._intake.connection_opened(tolerant=True)
-                connects += 1
+                connects, given_up = connects + 1, False
             if not self._take(block.data) or stop.is_set():
                 self._close()
                 return
