@@ -149,7 +149,7 @@ def main() -> None:
         config = SimulateConfig(
             idf=instrument(Path(folder)),
             rate=arguments.rate,
-            run_length=120.0,
+            run_length=600.0,
             speed=0.0,
             hold_for_client=True,
         )
