@@ -120,7 +120,8 @@ def test_the_index_says_where_runs_connections_times_and_damage_are(tmp_path: Pa
     assert (writer.written.run, writer.written.ended_run) == (0, 7)
     assert writer.written.last_pulse_ns == pulse_time(an_hour * 19 // 20)
     recording = open_recording(path)
-    assert [block.opens_connection for block in recording.blocks()] == [True, True]
+    blocks = [(block.opens_connection, block.given_up) for block in recording.blocks()]
+    assert blocks == [(True, False), (False, True), (True, False)]
 
 
 def test_where_packets_cannot_be_told_apart_files_end_all_the_same(tmp_path: Path):
