@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -15,6 +14,7 @@ import click
 
 from livered_core.cli.echo import say
 from livered_core.cli.logs import ScreenFormatter
+from livered_core.cli.signals import StopSignals
 from livered_core.clocks import Clock, SystemClock
 from livered_core.errors import ConfigError
 from livered_core.recording import open_recording
@@ -82,8 +82,7 @@ def replay(recording: Path, **options: Any) -> None:
     # Looked through before anybody connects: it takes a while, and there may be nothing to replay.
     first_ns, last_ns = first_and_last_ns(opened)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    StopSignals(lambda name: stop.set(), lambda: None).install()
 
     def stream() -> Iterator[Emission]:
         shift_ns = 0 if options["keep_times"] else _shift_ns(first_ns, last_ns, speed, clock)

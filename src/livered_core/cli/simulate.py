@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.logs import ScreenFormatter
+from livered_core.cli.signals import StopSignals
 from livered_core.clocks import SystemClock
 from livered_core.config.faults import CONNECTION_FAULTS, STREAM_FAULTS
 from livered_core.config.simulate import SCENARIOS
@@ -124,8 +124,7 @@ def simulate(**arguments: Any) -> None:
     screen.setFormatter(ScreenFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[screen])
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    StopSignals(lambda name: stop.set(), lambda: None).install()
     config = loaded.config
 
     def announce(address: Address) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -28,14 +29,19 @@ log = logging.getLogger("livered_core.simulator")
 def main() -> int:
     """Run until told to stop; return the exit code."""
     stop = threading.Event()
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        # No event here: the interrupted thread may hold its lock.
+        asked.put(number)
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
+    threading.Thread(
+        target=_stop_when_asked, args=(asked, stop), name="simulator-signals", daemon=True
+    ).start()
     try:
         order = read_order(sys.stdin.readline())
         threading.Thread(
@@ -55,6 +61,11 @@ def main() -> int:
         )
         return EXIT_DIED
     return EXIT_OK
+
+
+def _stop_when_asked(asked: queue.SimpleQueue[int], stop: threading.Event) -> None:
+    asked.get()
+    stop.set()
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
