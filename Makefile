@@ -59,7 +59,7 @@ $(STAMP): $(MANIFESTS) Makefile $(ANEW)
 	echo "Setting up $(VENV) with Python $$($(PYTHON) $(VERSION)): about a minute the first time."; \
 	$(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[native,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[native,total,pystog,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
 	@touch $(STAMP)
 
 demo: setup

@@ -54,9 +54,12 @@ def reference(events: EventBatch, table: FocusTable) -> tuple[Any, ...]:
     for index, edges in enumerate(table.edges):
         chosen = group == index
         pixels, tof_us = pixel[chosen], events.tof[chosen] / 10.0
-        d = d_of(tof_us, table.difc[pixels], table.difa[pixels], table.tzero[pixels])
-        good = (d >= edges[0]) & (d < edges[-1]) & (tof_us >= table.tof_min_us) & (tof_us < table.tof_max_us)
-        bins = np.searchsorted(edges, d[good], side="right") - 1
+        x = d_of(tof_us, table.difc[pixels], table.difa[pixels], table.tzero[pixels])
+        if table.axis == "momentum_transfer":
+            with np.errstate(all="ignore"):
+                x = np.where(x > 0, 2 * np.pi / x, np.nan)
+        good = (x >= edges[0]) & (x < edges[-1]) & (tof_us >= table.tof_min_us) & (tof_us < table.tof_max_us)
+        bins = np.searchsorted(edges, x[good], side="right") - 1
         counts[index] = np.bincount(bins, minlength=counts.shape[1])
         out_of_range += int(np.count_nonzero(~good))
     return counts, out_of_range, int(np.sum(group == MASKED)), int(np.sum(group == UNKNOWN))
@@ -105,12 +108,14 @@ def test_the_kernel_equals_numpy_count_by_count(
     first = sorted(data.draw(candidates))
     edges = np.array([first, np.geomspace(0.3, 8, len(first))])
     limits = data.draw(st.sampled_from([(0.0, math.inf), (300.0, 16667.0), (16667.0, 300.0)]))
-    assert_equals_reference(batch, FocusTable(columns[0].astype(np.int32), *columns[1:], edges, *limits))
+    axis = data.draw(st.sampled_from(["d_spacing", "momentum_transfer"]))
+    assert_equals_reference(batch, FocusTable(columns[0].astype(np.int32), *columns[1:], edges, *limits, axis))
 
 
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
+    axis=st.sampled_from(["d_spacing", "momentum_transfer"]),
     make_edges=st.sampled_from(
         [
             lambda: log_edges(0.3, 8, 6000),
@@ -122,7 +127,7 @@ def test_the_kernel_equals_numpy_count_by_count(
     ),
 )
 def test_any_edges_give_the_counts_of_numpy(
-    make_batch: MakeBatch, seed: int, make_edges: Callable[[], Any]
+    make_batch: MakeBatch, seed: int, axis: Any, make_edges: Callable[[], Any]
 ) -> None:
     rng = np.random.default_rng(seed)
     n_pixels = 50
@@ -134,6 +139,7 @@ def test_any_edges_give_the_counts_of_numpy(
         make_edges()[np.newaxis],
         300.0,
         16667.0,
+        axis,
     )
     batch = make_batch(rng.integers(0, n_pixels + 5, 2000), rng.integers(0, 170_000, 2000))
     assert_equals_reference(batch, table)

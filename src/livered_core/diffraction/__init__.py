@@ -13,21 +13,42 @@ from livered_core.diffraction.calibration import (
     read_calibration,
     write_calibration,
 )
+from livered_core.diffraction.filtering import EventFilter, FilteredEvents, filter_events
 from livered_core.diffraction.focus import focus, warm_up
+from livered_core.diffraction.grouping import (
+    MASKED,
+    Grouping,
+    group_all,
+    group_by_bank,
+    group_by_calibration,
+    group_by_two_theta,
+    pixel_counts,
+)
 from livered_core.diffraction.histogram import FocusedHistogram
-from livered_core.diffraction.normalise import NO_CHARGE, UAH_PER_PC, Intensity, normalise_by_charge
+from livered_core.diffraction.normalise import (
+    NO_CHARGE,
+    NO_MONITOR,
+    UAH_PER_PC,
+    Intensity,
+    normalise_by_charge,
+    normalise_by_monitor,
+)
 from livered_core.diffraction.peaks import Peak, strongest_peak
 from livered_core.diffraction.reflections import DIAMOND_A, Reflection, cubic_reflections, nearest_reflection
-from livered_core.diffraction.table import MASKED, UNKNOWN, FocusTable, Grouping, focus_table
+from livered_core.diffraction.table import UNKNOWN, Axis, FocusTable, focus_table
 
 __all__ = [
     "DIAMOND_A",
     "MASKED",
     "NO_CHARGE",
+    "NO_MONITOR",
     "UAH_PER_PC",
     "UNKNOWN",
+    "Axis",
     "Calibration",
     "CalibrationFit",
+    "EventFilter",
+    "FilteredEvents",
     "FocusTable",
     "FocusedHistogram",
     "Grouping",
@@ -36,13 +57,20 @@ __all__ = [
     "Reflection",
     "calibration_from_geometry",
     "cubic_reflections",
+    "filter_events",
     "fit_calibration",
     "focus",
     "focus_table",
+    "group_all",
+    "group_by_bank",
+    "group_by_calibration",
+    "group_by_two_theta",
     "linear_edges",
     "log_edges",
     "nearest_reflection",
     "normalise_by_charge",
+    "normalise_by_monitor",
+    "pixel_counts",
     "read_calibration",
     "rebin_edges",
     "strongest_peak",

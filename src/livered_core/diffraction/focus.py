@@ -1,4 +1,4 @@
-"""Focusing: from events to counts in d-spacing."""
+"""Focusing: from events to counts in d-spacing or momentum transfer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from livered_core.model import EventBatch
 
 
 def focus(events: EventBatch, table: FocusTable) -> FocusedHistogram:
-    """Count the events of each group in its bins of d-spacing.
+    """Count the events of each group in its bins of d-spacing, or of momentum transfer Q = 2 pi / d.
 
     An event at the time of flight TOF belongs to the d that solves TOF = DIFC d + DIFA d^2 + TZERO of its
-    pixel, and to the bin with left edge <= d < right edge. Formulae and rounding are Mantid's (AlignDetectors,
+    pixel, and to the bin with left edge <= d (or Q) < right edge. Formulae and rounding are Mantid's (AlignDetectors,
     then Rebin), so that counts agree with Mantid's bin by bin. Releases the interpreter lock while it counts.
     The first call of a process waits for compilation, or for reading what was compiled before: see `warm_up`.
 
@@ -46,8 +46,10 @@ def focus(events: EventBatch, table: FocusTable) -> FocusedHistogram:
         table.edges,
         table.guess,
         (float(table.tof_min_us), float(table.tof_max_us)),
+        table.axis == "momentum_transfer",
     )
     return FocusedHistogram(
+        axis=table.axis,
         edges=table.edges,
         counts=counts,
         proton_charge_pc=float(events.proton_charge_pc.sum()),

@@ -1,4 +1,4 @@
-"""What focusing gives: counts in bins of d-spacing, and an account of every event."""
+"""What focusing gives: counts in bins of d-spacing or momentum transfer, and an account of every event."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livered_core.diffraction.columns import float64_column, int64_column
+from livered_core.diffraction.table import AXIS_UNITS, Axis
 from livered_core.errors import DataModelError
 
 
@@ -21,13 +22,13 @@ class FocusedHistogram:
     Attributes
     ----------
     edges
-        float64[groups, nbin + 1], Angstrom, strictly ascending along a group.
+        float64[groups, nbin + 1], in the unit of `axis`, strictly ascending along a group.
     counts
         int64[groups, nbin].
     proton_charge_pc
         Proton charge that belongs to the events, picocoulomb.
     n_events
-        Events that came in: the sum of the four numbers below.
+        Events that came in: the sum of the five numbers below.
     n_binned
         Events that were counted.
     n_out_of_range
@@ -36,6 +37,10 @@ class FocusedHistogram:
         Events of pixels that are left out on purpose.
     n_unknown
         Events of pixels that the table does not know.
+    n_filtered
+        Events that a filter left out before (see `livered_core.diffraction.filter_events`).
+    axis
+        What the edges are edges of.
 
     Raises
     ------
@@ -51,6 +56,8 @@ class FocusedHistogram:
     n_out_of_range: int
     n_masked: int
     n_unknown: int
+    n_filtered: int = 0
+    axis: Axis = "d_spacing"
 
     def __attrs_post_init__(self) -> None:
         if self.counts.ndim != 2 or self.edges.shape != (self.counts.shape[0], self.counts.shape[1] + 1):
@@ -59,13 +66,24 @@ class FocusedHistogram:
                 "edges must be [groups, bins + 1]."
             )
             raise DataModelError(message)
-        accounted = self.n_binned + self.n_out_of_range + self.n_masked + self.n_unknown
+        accounted = self.n_binned + self.n_out_of_range + self.n_masked + self.n_unknown + self.n_filtered
         if accounted != self.n_events or int(self.counts.sum()) != self.n_binned:
             message = (
                 f"A histogram of {self.n_events} events accounts for {accounted} of them and holds "
                 f"{int(self.counts.sum())} counts for {self.n_binned} binned events: its numbers must add up."
             )
             raise DataModelError(message)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the edges."""
+        return AXIS_UNITS[self.axis]
+
+    def with_filtered(self, n_filtered: int) -> FocusedHistogram:
+        """Account for events that were left out before focusing."""
+        return attrs.evolve(
+            self, n_events=self.n_events + n_filtered, n_filtered=self.n_filtered + n_filtered
+        )
 
     def __add__(self, other: FocusedHistogram) -> FocusedHistogram:
         """Add histograms on the same edges, and everything that is counted beside them.
@@ -77,7 +95,7 @@ class FocusedHistogram:
         """
         if not isinstance(other, FocusedHistogram):
             return NotImplemented
-        if not np.array_equal(self.edges, other.edges):
+        if self.axis != other.axis or not np.array_equal(self.edges, other.edges):
             message = (
                 f"Histograms with edges{list(self.edges.shape)} and edges{list(other.edges.shape)} cannot be "
                 "added because their bins differ: focus both on the same bins."
@@ -92,4 +110,6 @@ class FocusedHistogram:
             n_out_of_range=self.n_out_of_range + other.n_out_of_range,
             n_masked=self.n_masked + other.n_masked,
             n_unknown=self.n_unknown + other.n_unknown,
+            n_filtered=self.n_filtered + other.n_filtered,
+            axis=self.axis,
         )

@@ -11,27 +11,28 @@ import numpy.typing as npt
 
 OUT_OF_RANGE, MASKED, UNKNOWN = 0, 1, 2
 """Positions in the tally that the kernel returns."""
+TWO_PI = 2.0 * math.pi
 
 
-def _find_bin(edges: npt.NDArray[np.float64], d: float, guessed: int) -> int:
-    """Return b with edges[b] <= d < edges[b + 1], which must exist; near the guess if that is good."""
+def _find_bin(edges: npt.NDArray[np.float64], x: float, guessed: int) -> int:
+    """Return b with edges[b] <= x < edges[b + 1], which must exist; near the guess if that is good."""
     n_bins = len(edges) - 1
     b = min(max(guessed, 0), n_bins - 1)
-    if d < edges[b]:
+    if x < edges[b]:
         b -= 1
-        if d >= edges[b]:
+        if x >= edges[b]:
             return b
         low, high = 0, b
-    elif d >= edges[b + 1]:
+    elif x >= edges[b + 1]:
         b += 1
-        if d < edges[b + 1]:
+        if x < edges[b + 1]:
             return b
         low, high = b + 1, n_bins
     else:
         return b
     while high - low > 1:
         middle = (low + high) // 2
-        if d >= edges[middle]:
+        if x >= edges[middle]:
             low = middle
         else:
             high = middle
@@ -45,8 +46,11 @@ def _focus_events(
     edges: npt.NDArray[np.float64],
     guess: npt.NDArray[np.float64],
     tof_limits: tuple[float, float],
+    in_q: bool,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Count events per group and bin; see `livered_core.diffraction.table` for `rows` and `guess`.
+
+    `in_q` says that the bins are in momentum transfer, 2 pi / d, instead of d.
 
     Returns
     -------
@@ -73,15 +77,23 @@ def _focus_events(
             d = row.a - s if s < row.a else row.a + s
         else:
             d = row.a * tof_us + row.b
+        x = d
+        if in_q:
+            # Where there is no d above 0 there is no momentum transfer.
+            x = TWO_PI / d if d > 0.0 else np.nan
         group_edges = edges[group]
         in_range = tof_limits[0] <= tof_us < tof_limits[1]
         # Written so that NaN is out of range.
-        if not (in_range and d >= group_edges[0] and d < group_edges[n_edges - 1]):
+        if not (in_range and x >= group_edges[0] and x < group_edges[n_edges - 1]):
             tally[OUT_OF_RANGE] += 1
             continue
         scale = guess[group, 1]
-        guessed = int((math.log(d) - guess[group, 0]) * scale) if scale > 0.0 else 0
-        counts[group, find_bin(group_edges, d, guessed)] += 1
+        along = x
+        if scale < 0.0:
+            scale = -scale
+            along = math.log(x)
+        guessed = int((along - guess[group, 0]) * scale) if scale > 0.0 else 0
+        counts[group, find_bin(group_edges, x, guessed)] += 1
     return counts, tally
 
 

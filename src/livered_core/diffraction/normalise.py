@@ -9,6 +9,8 @@ import numpy.typing as npt
 UAH_PER_PC = 1e-6 / 3600
 """Microampere hours in a picocoulomb."""
 
+NO_MONITOR = "not normalised: no monitor counts"
+"""What `Intensity.note` says where the monitor had counted nothing."""
 NO_CHARGE = "not normalised: no proton charge"
 """What `Intensity.note` says where there was no charge to divide by."""
 
@@ -22,7 +24,7 @@ class Intensity:
     y, e
         float64, in the shape of the counts: values and standard deviations, in `unit`; never NaN.
     unit
-        ``"counts/uAh"``, or ``"counts"`` where there was no proton charge.
+        ``"counts/uAh"`` or ``"counts/monitor count"``, or ``"counts"`` where there was nothing to divide by.
     note
         Why the counts are not normalised; empty when they are.
     """
@@ -58,3 +60,28 @@ def normalise_by_charge(counts: npt.NDArray[np.int64], proton_charge_pc: float) 
     if not (np.isfinite(charge_uah) and charge_uah > 0):
         return Intensity(y, e, "counts", NO_CHARGE)
     return Intensity(y / charge_uah, e / charge_uah, "counts/uAh")
+
+
+def normalise_by_monitor(counts: npt.NDArray[np.int64], monitor_counts: int) -> Intensity:
+    """Divide counts by the counts of a beam monitor.
+
+    The monitor's own Poisson error is carried along: for y = N / M, ``(e/y)^2 = 1/N + 1/M``. It is common to all
+    bins, so that it moves a curve up or down and not its points against each other.
+
+    Parameters
+    ----------
+    counts
+        Numbers of events per bin, any shape, not below 0; not modified.
+    monitor_counts
+        Events of the monitor in the same time.
+
+    Returns
+    -------
+    Intensity
+        With arrays of its own; the counts as they are where the monitor has none.
+    """
+    y = counts.astype(np.float64)
+    if monitor_counts <= 0:
+        return Intensity(y, np.sqrt(y), "counts", NO_MONITOR)
+    e = np.sqrt(y + y**2 / monitor_counts)
+    return Intensity(y / monitor_counts, e / monitor_counts, "counts/monitor count")

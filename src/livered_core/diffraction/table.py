@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
@@ -11,14 +11,17 @@ import numpy.typing as npt
 
 from livered_core.diffraction.calibration import Calibration
 from livered_core.diffraction.columns import float64_column, int32_column
+from livered_core.diffraction.grouping import MASKED, Grouping
 from livered_core.errors import DataModelError
 
-MASKED = -1
-"""Value of `FocusTable.group` for a pixel that is left out on purpose."""
 UNKNOWN = -2
 """Value of `FocusTable.group` for a pixel that does not exist."""
 MAX_PIXELS = 1 << 26
 """A table for pixel ids above this would fill the memory: such ids are taken for a mistake."""
+
+Axis = Literal["d_spacing", "momentum_transfer"]
+"""What events are counted against: d in Angstrom, or Q = 2 pi / d in 1/Angstrom."""
+AXIS_UNITS: dict[Axis, str] = {"d_spacing": "Angstrom", "momentum_transfer": "1/Angstrom"}
 
 ROW_DTYPE = np.dtype(
     [("a", np.float64), ("b", np.float64), ("c", np.float64), ("group", np.int32), ("quadratic", np.int32)]
@@ -38,9 +41,11 @@ class FocusTable:
     difc, difa, tzero
         float64[m], indexed by pixel id, us and Angstrom: TOF = DIFC d + DIFA d^2 + TZERO.
     edges
-        float64[groups, nbin + 1], Angstrom, each group strictly ascending.
+        float64[groups, nbin + 1], in the unit of `axis`, each group strictly ascending.
     tof_min_us, tof_max_us
         Events outside ``tof_min_us <= tof < tof_max_us`` are not counted.
+    axis
+        What the edges are edges of: ``"d_spacing"``, or ``"momentum_transfer"``, which is 2 pi / d.
 
     Raises
     ------
@@ -55,6 +60,7 @@ class FocusTable:
     edges: npt.NDArray[np.float64] = attrs.field(converter=float64_column, repr=False)
     tof_min_us: float = 0.0
     tof_max_us: float = math.inf
+    axis: Axis = attrs.field(default="d_spacing", validator=attrs.validators.in_(tuple(AXIS_UNITS)))
     _rows: npt.NDArray[Any] = attrs.field(init=False, repr=False)
     _guess: npt.NDArray[np.float64] = attrs.field(init=False, repr=False)
 
@@ -88,24 +94,8 @@ class FocusTable:
 
     @property
     def guess(self) -> npt.NDArray[np.float64]:
-        """float64[groups, 2]: first edge's logarithm and bins per unit of logarithm, read-only."""
+        """float64[groups, 2], read-only: where the bins begin, and bins per unit, of x or (if below 0) of ln x."""
         return self._guess
-
-
-@attrs.frozen(eq=False)
-class Grouping:
-    """Which pixels there are, and into which group each goes.
-
-    Attributes
-    ----------
-    pixel_id
-        int32[n], the instrument's pixels, each once, not negative.
-    group
-        int32[n], index of the pixel's group, or `MASKED`.
-    """
-
-    pixel_id: npt.NDArray[np.int32] = attrs.field(converter=int32_column, repr=False)
-    group: npt.NDArray[np.int32] = attrs.field(converter=int32_column, repr=False)
 
 
 def focus_table(
@@ -114,6 +104,7 @@ def focus_table(
     edges: npt.NDArray[np.float64],
     tof_min_us: float = 0.0,
     tof_max_us: float = math.inf,
+    axis: Axis = "d_spacing",
 ) -> FocusTable:
     """Prepare focusing the events of an instrument.
 
@@ -126,9 +117,11 @@ def focus_table(
     grouping
         The instrument's pixels and their groups; events of other pixels count as unknown.
     edges
-        float64[groups, nbin + 1], Angstrom.
+        float64[groups, nbin + 1], in the unit of `axis`.
     tof_min_us, tof_max_us
         Range of times of flight to be counted, microseconds.
+    axis
+        What the edges are edges of.
 
     Returns
     -------
@@ -165,7 +158,9 @@ def focus_table(
     group[known[exists]] = wanted[known[exists]]
     for name, column in columns.items():
         column[known] = getattr(calibration, name)[taken]
-    return FocusTable(group=group, edges=edges, tof_min_us=tof_min_us, tof_max_us=tof_max_us, **columns)
+    return FocusTable(
+        group=group, edges=edges, tof_min_us=tof_min_us, tof_max_us=tof_max_us, axis=axis, **columns
+    )
 
 
 def _rows(
@@ -193,10 +188,15 @@ def _rows(
 
 
 def _guess(edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return where logarithmic bins would be; scale 0, for no guess, where edges have no useful logarithm."""
+    """Return where even bins of x or of ln x would be: a scale above 0 for x, below 0 for ln x, 0 for no guess."""
     guess = np.zeros((len(edges), 2))
+    n_bins = edges.shape[1] - 1
+    widths = np.diff(edges[:, :-1], axis=1) if n_bins > 1 else np.diff(edges, axis=1)
     for group, (first, last) in enumerate(edges[:, [0, -1]]):
-        if first > 0 and np.log(last) > np.log(first):
-            guess[group] = np.log(first), (edges.shape[1] - 1) / (np.log(last) - np.log(first))
+        # The last bin of Mantid's Rebin has a width of its own.
+        if widths[group].max() < 1.001 * widths[group].min():
+            guess[group] = first, n_bins / (last - first)
+        elif first > 0 and np.log(last) > np.log(first):
+            guess[group] = np.log(first), -n_bins / (np.log(last) - np.log(first))
     guess.flags.writeable = False
     return guess
