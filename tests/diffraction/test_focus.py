@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livered_core import BackendUnavailable, EventBatch
+from livered_core import BackendUnavailable, EventBatch, Instrument, InstrumentDefinition
 from livered_core.diffraction import (
     MASKED,
     UAH_PER_PC,
@@ -20,6 +20,7 @@ from livered_core.diffraction import (
     FocusedHistogram,
     FocusTable,
     Grouping,
+    calibration_from_geometry,
     focus,
     focus_table,
     linear_edges,
@@ -28,6 +29,7 @@ from livered_core.diffraction import (
     rebin_edges,
     warm_up,
 )
+from livered_core.geometry import read_instrument
 
 MakeBatch = Callable[..., EventBatch]
 
@@ -109,7 +111,9 @@ def test_the_kernel_equals_numpy_count_by_count(
     edges = np.array([first, np.geomspace(0.3, 8, len(first))])
     limits = data.draw(st.sampled_from([(0.0, math.inf), (300.0, 16667.0), (16667.0, 300.0)]))
     axis = data.draw(st.sampled_from(["d_spacing", "momentum_transfer"]))
-    assert_equals_reference(batch, FocusTable(columns[0].astype(np.int32), *columns[1:], edges, *limits, axis))
+    assert_equals_reference(
+        batch, FocusTable(columns[0].astype(np.int32), *columns[1:], edges, *limits, axis)
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -317,3 +321,27 @@ def test_no_bin_differs_from_mantid(
     assert focused.n_binned + focused.n_out_of_range == kept
     assert focused.n_masked == batch.n_events - kept
     assert focused.proton_charge_pc * UAH_PER_PC == charge_uah
+
+
+@pytest.fixture(scope="module")
+def golden_geometry(shared: Path) -> Instrument:
+    xml = (shared / "data/nomad/NOMAD_Definition.xml").read_text(encoding="utf-8")
+    return read_instrument(InstrumentDefinition("NOM", xml))
+
+
+def test_no_bin_of_momentum_transfer_differs_from_mantid(
+    shared: Path, make_batch: MakeBatch, golden_geometry: Instrument
+) -> None:
+    calibration = read_calibration(shared / "data/nomad/NOMAD_243451_2026-06-09_shifter.h5")
+    with np.load(shared / "reference/golden/nomad_events_500k.npz") as events:
+        batch = make_batch(events["pixel"], events["tick"], events["charge_pC"])
+    with np.load(shared / "reference/golden/nomad_focus_n500k.npz") as golden:
+        counts, edges = golden["masked_q"], golden["masked_q_edges"]
+    geometry = calibration_from_geometry(golden_geometry)
+    used = calibration.detid[calibration.use]
+    masked = attrs.evolve(geometry, use=np.isin(geometry.detid, used))
+    grouping = Grouping(calibration.detid, calibration.group - 1)
+    table = focus_table(masked, grouping, np.tile(edges, (6, 1)), axis="momentum_transfer")
+    focused = focus(batch, table)
+    assert focused.unit == "1/Angstrom"
+    assert np.count_nonzero(focused.counts != counts) == 0

@@ -13,7 +13,7 @@ from livered_core.diffraction.calibration import (
     read_calibration,
     write_calibration,
 )
-from livered_core.diffraction.filtering import EventFilter, FilteredEvents, filter_events
+from livered_core.diffraction.filtering import FRAME_US, EventFilter, FilteredEvents, filter_events
 from livered_core.diffraction.focus import focus, warm_up
 from livered_core.diffraction.grouping import (
     MASKED,
@@ -33,17 +33,29 @@ from livered_core.diffraction.normalise import (
     normalise_by_charge,
     normalise_by_monitor,
 )
+from livered_core.diffraction.patterns import Patterns, Ratio
 from livered_core.diffraction.peaks import Peak, strongest_peak
 from livered_core.diffraction.reflections import DIAMOND_A, Reflection, cubic_reflections, nearest_reflection
+from livered_core.diffraction.rod import VanadiumRod, multiple_scattering, rod_factor, transmission
+from livered_core.diffraction.smoothing import butterworth_error, butterworth_smooth
 from livered_core.diffraction.table import UNKNOWN, Axis, FocusTable, focus_table
+from livered_core.diffraction.vanadium import PreparedVanadium, VanadiumOptions, prepare_vanadium
+from livered_core.diffraction.vanadium_peaks import (
+    VANADIUM_A,
+    StrippedPatterns,
+    StrippedPeak,
+    strip_vanadium_peaks,
+)
 
 __all__ = [
     "DIAMOND_A",
+    "FRAME_US",
     "MASKED",
     "NO_CHARGE",
     "NO_MONITOR",
     "UAH_PER_PC",
     "UNKNOWN",
+    "VANADIUM_A",
     "Axis",
     "Calibration",
     "CalibrationFit",
@@ -53,8 +65,17 @@ __all__ = [
     "FocusedHistogram",
     "Grouping",
     "Intensity",
+    "Patterns",
     "Peak",
+    "PreparedVanadium",
+    "Ratio",
     "Reflection",
+    "StrippedPatterns",
+    "StrippedPeak",
+    "VanadiumOptions",
+    "VanadiumRod",
+    "butterworth_error",
+    "butterworth_smooth",
     "calibration_from_geometry",
     "cubic_reflections",
     "filter_events",
@@ -67,13 +88,18 @@ __all__ = [
     "group_by_two_theta",
     "linear_edges",
     "log_edges",
+    "multiple_scattering",
     "nearest_reflection",
     "normalise_by_charge",
     "normalise_by_monitor",
     "pixel_counts",
+    "prepare_vanadium",
     "read_calibration",
     "rebin_edges",
+    "rod_factor",
+    "strip_vanadium_peaks",
     "strongest_peak",
+    "transmission",
     "warm_up",
     "write_calibration",
 ]
