@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livered_core.publish.atomic import atomic_path, write_atomically
+from livered_core.atomic import atomic_path, write_atomically
 
 
 def names_in(folder: Path) -> list[str]:
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     code = (
         "import pathlib, resource, sys\n"
-        "from livered_core.publish.atomic import write_atomically\n"
+        "from livered_core.atomic import write_atomically\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
         "try:\n"
         "    write_atomically(pathlib.Path(sys.argv[1]), b'x' * 5000)\n"

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal, get_args
 
 import attrs
 
+from livered_core.atomic import write_atomically
 from livered_core.clocks import Clock, SystemClock
 from livered_core.errors import SinkRejected, SinkUnavailable
 from livered_core.hooks.markers import hookimpl
 from livered_core.model import Receipt, Result, RunInfo, SessionInfo, Update
-from livered_core.publish.atomic import write_atomically
 from livered_core.publish.text import column_text, header_lines, slug, unique_slugs
 
 Format = Literal["nexus", "text"]

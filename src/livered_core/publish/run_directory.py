@@ -20,9 +20,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from livered_core.atomic import write_atomically
 from livered_core.errors import EXIT_CONFIG, LiveredError
 from livered_core.model import Curve, Image
-from livered_core.publish.atomic import write_atomically
 from livered_core.publish.latest import Published
 
 LATEST_FORMAT: Final = 1

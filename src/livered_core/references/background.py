@@ -1,0 +1,151 @@
+"""Work that takes long, done beside the reduction: one thread, jobs by name."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from livered_core.errors import LiveredError
+
+_log = logging.getLogger(__name__)
+_LEAVE_BEHIND_S: Final = 5.0
+
+Job = Callable[[threading.Event], Any]
+"""Returns a value; looks at the event now and then, and ends when it is set."""
+
+
+@attrs.frozen
+class Preparing:
+    """The job waits or runs."""
+
+
+@attrs.frozen(eq=False)
+class Ready:
+    """The job is done.
+
+    Attributes
+    ----------
+    value
+        What it returned.
+    """
+
+    value: Any
+
+
+@attrs.frozen
+class Failed:
+    """The job has failed.
+
+    Attributes
+    ----------
+    sentence
+        Why, for people.
+    """
+
+    sentence: str
+
+
+State = Preparing | Ready | Failed
+
+
+@attrs.define(eq=False)
+class _Entry:
+    key: str
+    job: Job
+    state: State = attrs.field(factory=Preparing)
+
+
+class Background:
+    """Jobs, done one after the other on a thread that is started with the first. All methods are safe from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._entries: dict[str, _Entry] = {}
+        self._waiting: list[_Entry] = []
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, name: str, key: str, job: Job) -> None:
+        """Have a job done, unless it is done, or being done, under the same name and key; a failed one is done again.
+
+        Parameters
+        ----------
+        name
+            What it is for: a new key under this name takes the place of the one before.
+        key
+            What the job is made of.
+        job
+            Runs on the thread.
+        """
+        with self._changed:
+            before = self._entries.get(name)
+            if before is not None and before.key == key and not isinstance(before.state, Failed):
+                return
+            if before in self._waiting:
+                self._waiting.remove(before)
+            entry = _Entry(key, job)
+            self._entries[name] = entry
+            self._waiting.append(entry)
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._work, name="livered-references", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def forget(self, name: str) -> None:
+        """Take a job back; one that runs goes on to its end, for nothing."""
+        with self._changed:
+            entry = self._entries.pop(name, None)
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+    def state(self, name: str) -> State | None:
+        """Return how a job is doing; None for one that was not asked for."""
+        with self._changed:
+            entry = self._entries.get(name)
+            return None if entry is None else entry.state
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until no job waits or runs; false where that took too long, or the jobs were closed before."""
+
+        def settled() -> bool:
+            return self._stop.is_set() or not any(
+                isinstance(entry.state, Preparing) for entry in self._entries.values()
+            )
+
+        with self._changed:
+            return self._changed.wait_for(settled, timeout) and not self._stop.is_set()
+
+    def close(self) -> None:
+        """Ask the job that runs to end, and wait a few seconds for it."""
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_LEAVE_BEHIND_S)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting) or self._stop.is_set())
+                if self._stop.is_set():
+                    return
+                entry = self._waiting.pop(0)
+            state = self._do(entry.job)
+            with self._changed:
+                entry.state = state
+                self._changed.notify_all()
+
+    def _do(self, job: Job) -> State:
+        try:
+            return Ready(job(self._stop))
+        except LiveredError as error:
+            if not self._stop.is_set():
+                _log.warning("%s", error)
+            return Failed(str(error))
+        except Exception as error:  # noqa: BLE001  (it is said where the result is wanted)
+            _log.exception("A reference could not be prepared: %s: %s.", type(error).__name__, error)
+            return Failed(f"It could not be prepared: {type(error).__name__}: {error} (see the log).")
