@@ -331,8 +331,9 @@ def test_when_the_server_closes_clients_see_an_end(connect: Callable):
     server = Server(storage, SystemClock())
     address = server.start(Address())
     storage.write(Emission(0, encode(Heartbeat(time_ns=START)), begins_era=True))
-    reads = connect((address.host, address.port), StartRequest.start_of_run())
+    # Clients are accepted in their order: when the second one has read, the first one is not in the backlog any more.
     waits = connect((address.host, address.port))
+    reads = connect((address.host, address.port), StartRequest.start_of_run())
     assert isinstance(reads.read(), Heartbeat)
     storage.close()
     assert reads.connection.recv(100) == b""
