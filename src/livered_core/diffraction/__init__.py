@@ -13,6 +13,7 @@ from livered_core.diffraction.calibration import (
     read_calibration,
     write_calibration,
 )
+from livered_core.diffraction.composition import SampleScattering, sample_scattering
 from livered_core.diffraction.filtering import FRAME_US, EventFilter, FilteredEvents, filter_events
 from livered_core.diffraction.focus import focus, warm_up
 from livered_core.diffraction.grouping import (
@@ -25,6 +26,7 @@ from livered_core.diffraction.grouping import (
     pixel_counts,
 )
 from livered_core.diffraction.histogram import FocusedHistogram
+from livered_core.diffraction.merging import BankPatterns, MergedPattern, merge_banks
 from livered_core.diffraction.normalise import (
     NO_CHARGE,
     NO_MONITOR,
@@ -33,11 +35,30 @@ from livered_core.diffraction.normalise import (
     normalise_by_charge,
     normalise_by_monitor,
 )
+from livered_core.diffraction.pair_distribution import (
+    PairDistribution,
+    TransformOptions,
+    TransformPlan,
+    coordination_number,
+    pair_distribution,
+)
 from livered_core.diffraction.patterns import Patterns, Ratio
 from livered_core.diffraction.peaks import Peak, strongest_peak
 from livered_core.diffraction.reflections import DIAMOND_A, Reflection, cubic_reflections, nearest_reflection
 from livered_core.diffraction.rod import VanadiumRod, multiple_scattering, rod_factor, transmission
 from livered_core.diffraction.smoothing import butterworth_error, butterworth_smooth
+from livered_core.diffraction.statistics import (
+    StatisticalError,
+    Statistics,
+    statistical_error,
+    statistics,
+    time_to_reach,
+)
+from livered_core.diffraction.structure_factor import (
+    StructureFactor,
+    structure_factor,
+    structure_factor_by_scale,
+)
 from livered_core.diffraction.table import UNKNOWN, Axis, FocusTable, focus_table
 from livered_core.diffraction.vanadium import PreparedVanadium, VanadiumOptions, prepare_vanadium
 from livered_core.diffraction.vanadium_peaks import (
@@ -57,6 +78,7 @@ __all__ = [
     "UNKNOWN",
     "VANADIUM_A",
     "Axis",
+    "BankPatterns",
     "Calibration",
     "CalibrationFit",
     "EventFilter",
@@ -65,18 +87,27 @@ __all__ = [
     "FocusedHistogram",
     "Grouping",
     "Intensity",
+    "MergedPattern",
+    "PairDistribution",
     "Patterns",
     "Peak",
     "PreparedVanadium",
     "Ratio",
     "Reflection",
+    "SampleScattering",
+    "StatisticalError",
+    "Statistics",
     "StrippedPatterns",
     "StrippedPeak",
+    "StructureFactor",
+    "TransformOptions",
+    "TransformPlan",
     "VanadiumOptions",
     "VanadiumRod",
     "butterworth_error",
     "butterworth_smooth",
     "calibration_from_geometry",
+    "coordination_number",
     "cubic_reflections",
     "filter_events",
     "fit_calibration",
@@ -88,17 +119,25 @@ __all__ = [
     "group_by_two_theta",
     "linear_edges",
     "log_edges",
+    "merge_banks",
     "multiple_scattering",
     "nearest_reflection",
     "normalise_by_charge",
     "normalise_by_monitor",
+    "pair_distribution",
     "pixel_counts",
     "prepare_vanadium",
     "read_calibration",
     "rebin_edges",
     "rod_factor",
+    "sample_scattering",
+    "statistical_error",
+    "statistics",
     "strip_vanadium_peaks",
     "strongest_peak",
+    "structure_factor",
+    "structure_factor_by_scale",
+    "time_to_reach",
     "transmission",
     "warm_up",
     "write_calibration",

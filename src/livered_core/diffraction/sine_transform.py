@@ -1,0 +1,173 @@
+"""The sine transform itself: a matrix, by which errors can be followed exactly; or pystog's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_FILTER_POINTS_PER_PERIOD = 20
+
+
+@attrs.frozen(eq=False)
+class Transform:
+    """A transform of values at measured Q to G(r): ``G = matrix values + offset``.
+
+    Attributes
+    ----------
+    measured
+        float64[k], where the values are measured, 1/Angstrom.
+    q
+        float64[n], all points of the integral: those measured, those in gaps, and those below the first.
+    r
+        float64[m], Angstrom.
+    low_r
+        float64[l], distances of the Fourier filter; empty without one.
+    low_target
+        float64[l], what G(r) is there.
+    lorch_q_max
+        Q at which Lorch's function ends; None without it.
+    matrix
+        float64[m, k].
+    offset
+        float64[m], from the filter's target.
+    """
+
+    measured: Floats
+    q: Floats
+    r: Floats
+    low_r: Floats
+    low_target: Floats
+    lorch_q_max: float | None
+    matrix: Floats
+    offset: Floats
+
+    def apply(self, values: Floats) -> Floats:
+        """Return G(r) of the values at `measured`, float64[m]."""
+        g: Floats = self.matrix @ values + self.offset
+        return g
+
+    def by_pystog(self, values: Floats) -> Floats:
+        """Return the same by pystog, which must be installed."""
+        transformer = pystog_transform()
+        assert transformer is not None
+        f = np.interp(self.q, np.concatenate(([0.0], self.measured)), np.concatenate(([0.0], values)))
+        if len(self.low_r):
+            _, low_g, _ = transformer.F_to_G(self.q, f, self.low_r)
+            _, excess, _ = transformer.G_to_F(self.low_r, low_g - self.low_target, self.q)
+            f = f - excess
+        g: Floats
+        if self.lorch_q_max is not None:
+            # pystog's own window is not defined at Q = 0.
+            f = f * np.sinc(self.q / self.lorch_q_max)
+        _, g, _ = transformer.F_to_G(self.q, f, self.r)
+        return g
+
+    def error(self, independent: Floats, shift: Floats, covariance: Floats) -> Floats:
+        """Return standard deviations of G(r), float64[m].
+
+        Parameters
+        ----------
+        independent, shift, covariance
+            float64[k], errors of the values; see `livered_core.diffraction.structure_factor.CommonError`.
+        """
+        together = self.matrix @ shift
+        variance = self.matrix**2 @ independent**2 + together**2 + 2 * together * (self.matrix @ covariance)
+        error: Floats = np.sqrt(np.maximum(variance, 0.0))
+        return error
+
+
+def make_transform(
+    measured: Floats,
+    step: float,
+    r: Floats,
+    lorch: bool,
+    fourier_cutoff: float | None,
+    number_density: float | None,
+) -> Transform:
+    """Work out a transform.
+
+    Parameters
+    ----------
+    measured
+        float64[k], strictly ascending, above 0, 1/Angstrom.
+    step
+        Distance of points below the first, and in gaps, 1/Angstrom.
+    r
+        float64[m], Angstrom.
+    lorch, fourier_cutoff, number_density
+        As in `TransformOptions`.
+    """
+    q = _all_points(measured, step)
+    spread = _interpolation(q, measured)
+    weight = _trapezoid(q)
+    scale = 2 / math.pi
+    window = np.sinc(q / q[-1]) if lorch else np.ones(len(q))
+    full = scale * np.sin(np.multiply.outer(r, q)) * (weight * window)
+    offset = np.zeros(len(r))
+    low_r, target = np.empty(0), np.empty(0)
+    if fourier_cutoff is not None:
+        n_points = max(3, math.ceil(fourier_cutoff * q[-1] / (2 * math.pi) * _FILTER_POINTS_PER_PERIOD))
+        low_r = np.linspace(0.0, fourier_cutoff, n_points)
+        target = -4 * math.pi * (number_density or 0.0) * low_r
+        sines = np.sin(np.multiply.outer(low_r, q))
+        back = sines.T * _trapezoid(low_r)
+        removed = full @ back
+        full = full - removed @ (scale * sines * weight)
+        offset = removed @ target
+    return Transform(
+        measured=measured,
+        q=q,
+        r=r,
+        low_r=low_r,
+        low_target=target,
+        lorch_q_max=float(q[-1]) if lorch else None,
+        matrix=full @ spread,
+        offset=offset,
+    )
+
+
+def pystog_transform() -> Any:
+    """Return pystog's transformer; None where pystog is not installed, or numpy is too old for it."""
+    if not hasattr(np, "trapezoid"):
+        return None
+    try:
+        from pystog import Transformer
+    except ImportError:
+        return None
+    return Transformer()
+
+
+def _all_points(measured: Floats, step: float) -> Floats:
+    """Return the measured points with others from 0 on, and in gaps, about a step apart."""
+    ends = np.concatenate(([0.0], measured))
+    n_parts = np.maximum(1, np.round(np.diff(ends) / step).astype(np.int64))
+    pieces = [
+        np.linspace(low, high, n + 1)[:-1] if n > 1 else np.array([low])
+        for low, high, n in zip(ends[:-1], ends[1:], n_parts, strict=True)
+    ]
+    return np.concatenate([*pieces, measured[-1:]])
+
+
+def _interpolation(q: Floats, measured: Floats) -> Floats:
+    """Return float64[n, k]: values at all points from those measured, linear in gaps and from 0 at Q = 0."""
+    ends = np.concatenate(([0.0], measured))
+    right = np.clip(np.searchsorted(ends, q, side="left"), 1, len(ends) - 1)
+    share = (q - ends[right - 1]) / (ends[right] - ends[right - 1])
+    spread = np.zeros((len(q), len(ends)))
+    rows = np.arange(len(q))
+    spread[rows, right - 1] = 1 - share
+    spread[rows, right] += share
+    return spread[:, 1:]
+
+
+def _trapezoid(x: Floats) -> Floats:
+    weight = np.zeros(len(x))
+    weight[:-1] += np.diff(x) / 2
+    weight[1:] += np.diff(x) / 2
+    return weight
