@@ -19,6 +19,7 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
+    Update,
 )
 from livered_core.diffraction import (
     DIAMOND_A,
@@ -32,7 +33,26 @@ from livered_core.geometry import difc
 from livered_core.hooks.spec import LiveredHooks
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
+from livered_nom.settings_total import TotalScatteringSettings
 
+ONE_BANK = TotalScatteringSettings(bank_q_min=(0.0,), bank_q_max=(0.0,))
+UPDATE = Update(
+    sequence=1,
+    final=False,
+    n_chunks=1,
+    n_pulses=1,
+    n_events=1,
+    proton_charge_pc=3.6e9,
+    first_pulse_ns=1_700_000_000_000_000_000,
+    last_pulse_ns=1_700_000_060_000_000_000,
+    skipped_chunks=0,
+    skipped_events=0,
+    dropped_chunks=0,
+    dropped_events=0,
+    complete=True,
+    missing=(),
+    lag_ns=0,
+)
 MakeChunk = Callable[..., Chunk]
 
 DIAMOND_D = DIAMOND_A / np.sqrt([3.0, 8.0, 11.0])
@@ -104,7 +124,7 @@ def test_diamond_stands_at_its_d_in_every_bank(
     plugin.run_started(run)
     events = diamond_events(calibration_from_geometry(instrument))
     histogram = plugin.process_chunk(make_chunk(*events, definition))
-    result = plugin.post_process(histogram, run)
+    result = plugin.post_process(histogram, run, UPDATE)
     assert_diamond_in_every_bank(result)
     assert (result.run_number, result.title) == (7, "Diamond <powder>")
     assert result.metadata["calibration"] == "none: DIFC from the geometry"
@@ -120,12 +140,12 @@ def test_the_calibration_is_used(
     truth = distorted(instrument)
     chunk = make_chunk(*diamond_events(truth), definition)
     calibrated = with_calibration(tmp_path / "calibration.h5", truth)
-    result = calibrated.post_process(calibrated.process_chunk(chunk), run)
+    result = calibrated.post_process(calibrated.process_chunk(chunk), run, UPDATE)
     assert_diamond_in_every_bank(result)
     assert result.metadata["calibration"] == "calibration.h5"
     # Without it the peaks are smeared over the 3 % of the distortion.
     plain = NomPlugin(NomSettings())
-    smeared = plain.post_process(plain.process_chunk(chunk), run)
+    smeared = plain.post_process(plain.process_chunk(chunk), run, UPDATE)
     for sharp, broad in zip(result.curves, smeared.curves, strict=True):
         assert sharp.y.max() > 2 * broad.y.max()
 
@@ -137,7 +157,7 @@ def test_pixels_not_in_use_are_masked(
     plugin = with_calibration(tmp_path / "calibration.h5", distorted(instrument, use))
     pixel, tof = diamond_events(calibration_from_geometry(instrument))
     histogram = plugin.process_chunk(make_chunk(pixel, tof, definition))
-    assert histogram.n_masked == np.count_nonzero(pixel % 2 == 1)
+    assert histogram.d.n_masked == np.count_nonzero(pixel % 2 == 1)
 
 
 def test_the_account_is_in_the_result(
@@ -163,9 +183,10 @@ def test_the_account_is_in_the_result(
         for _ in range(3):
             histogram = plugin.process_chunk(chunk)
     assert [record.getMessage().count("100 pixels are missing") for record in caplog.records] == [1]
-    result = plugin.post_process(histogram + histogram, run)
+    result = plugin.post_process(histogram + histogram, run, UPDATE)
     assert {name: result.metadata[name] for name in result.metadata if name.startswith("n_")} == {
         "n_events": 10,
+        "n_filtered": 0,
         "n_binned": 2,
         "n_out_of_range": 4,
         "n_masked": 2,
@@ -185,7 +206,7 @@ def test_events_outside_the_range_of_tof_are_not_counted(
     plugin = NomPlugin(NomSettings(tof_min_us=5000.0, tof_max_us=6000.0))
     chunk = make_chunk([20_000] * 4, [49_999, 50_000, 59_999, 60_000], definition)
     histogram = plugin.process_chunk(chunk)
-    assert (histogram.n_binned, histogram.n_out_of_range) == (2, 2)
+    assert (histogram.d.n_binned, histogram.d.n_out_of_range) == (2, 2)
 
 
 def test_a_peak_beside_its_place_is_said_in_percent(
@@ -195,7 +216,7 @@ def test_a_peak_beside_its_place_is_said_in_percent(
     moved = attrs.evolve(truth, difc=truth.difc * 1.01)
     plugin = NomPlugin(NomSettings())
     histogram = plugin.process_chunk(make_chunk(*diamond_events(moved), definition))
-    for curve in plugin.post_process(histogram, run).curves:
+    for curve in plugin.post_process(histogram, run, UPDATE).curves:
         assert curve.metadata["peak_difference_percent"] == pytest.approx(1.0, abs=0.05)
         ratio = curve.metadata["strongest_peak_angstrom"] / curve.metadata["expected_peak_angstrom"]
         assert ratio == pytest.approx(1.01, abs=5e-4)
@@ -206,7 +227,7 @@ def test_intensities_are_counts_per_charge_with_their_errors(
 ) -> None:
     plugin = NomPlugin(NomSettings())
     chunk = make_chunk([20_000] * 4, [57_000] * 4, definition, charge=2 / UAH_PER_PC)
-    curve = plugin.post_process(plugin.process_chunk(chunk), run).curves[1]
+    curve = plugin.post_process(plugin.process_chunk(chunk), run, UPDATE).curves[1]
     assert (curve.x_unit, curve.y_unit, curve.x_name, curve.y_name) == (
         "Angstrom",
         "counts/uAh",
@@ -223,7 +244,7 @@ def test_without_charge_counts_are_shown_as_counts(
 ) -> None:
     plugin = NomPlugin(NomSettings())
     chunk = make_chunk([20_000] * 4, [57_000] * 4, definition, charge=0.0)
-    result = plugin.post_process(plugin.process_chunk(chunk), run)
+    result = plugin.post_process(plugin.process_chunk(chunk), run, UPDATE)
     assert result.curves[1].y_unit == "counts"
     assert result.curves[1].y.sum() == 4
     assert result.metadata["normalisation"] == "not normalised: no proton charge"
@@ -241,8 +262,10 @@ def test_chunks_add_up_to_the_whole(
         for part in (slice(10), slice(10, 4000), slice(4000, None))
     ]
     total = parts[0] + parts[1] + parts[2]
-    np.testing.assert_array_equal(total.counts, whole.counts)
-    one, other = plugin.post_process(total, run), plugin.post_process(whole, run)
+    np.testing.assert_array_equal(total.d.counts, whole.d.counts)
+    np.testing.assert_array_equal(total.q.counts, whole.q.counts)
+    np.testing.assert_array_equal(total.pixels, whole.pixels)
+    one, other = plugin.post_process(total, run, UPDATE), plugin.post_process(whole, run, UPDATE)
     assert one.metadata == other.metadata
     for left, right in zip(one.curves, other.curves, strict=True):
         np.testing.assert_array_equal(left.y, right.y)
@@ -258,11 +281,11 @@ def test_another_geometry_is_followed(
     assert definition.xml.count("-19.5") == 1
     moved = InstrumentDefinition("NOM", definition.xml.replace("-19.5", "-21.45"))
     after = plugin.process_chunk(make_chunk(*events, moved))
-    ratio = after.edges[1][after.counts[1].argmax()] / before.edges[1][before.counts[1].argmax()]
+    ratio = after.d.edges[1][after.d.counts[1].argmax()] / before.d.edges[1][before.d.counts[1].argmax()]
     l2 = instrument.l2[20_000]
     assert ratio == pytest.approx((19.5 + l2) / (21.45 + l2), rel=2e-3)
     again = plugin.process_chunk(make_chunk(*events, definition))
-    np.testing.assert_array_equal(again.counts, before.counts)
+    np.testing.assert_array_equal(again.d.counts, before.d.counts)
 
 
 def test_a_chunk_without_geometry_is_refused(make_chunk: MakeChunk) -> None:
@@ -274,9 +297,16 @@ def test_what_was_accumulated_with_other_banks_is_refused(
     make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo
 ) -> None:
     histogram = NomPlugin(NomSettings()).process_chunk(make_chunk([1], [1], definition))
-    one = NomSettings(bank_labels=("all",), bank_first=(0,), bank_last=(9,), d_min=(1.0,), d_max=(2.0,))
+    one = NomSettings(
+        bank_labels=("all",),
+        bank_first=(0,),
+        bank_last=(9,),
+        d_min=(1.0,),
+        d_max=(2.0,),
+        total_scattering=ONE_BANK,
+    )
     with pytest.raises(DataModelError, match="6 groups for 1 banks"):
-        NomPlugin(one).post_process(histogram, run)
+        NomPlugin(one).post_process(histogram, run, UPDATE)
 
 
 def test_a_run_without_title_gets_one(
@@ -284,7 +314,7 @@ def test_a_run_without_title_gets_one(
 ) -> None:
     plugin = NomPlugin(NomSettings())
     histogram = plugin.process_chunk(make_chunk([1], [1], definition))
-    assert plugin.post_process(histogram, attrs.evolve(run, title="")).title == "NOM run 7"
+    assert plugin.post_process(histogram, attrs.evolve(run, title=""), UPDATE).title == "NOM run 7"
 
 
 def test_without_a_calibrant_peaks_are_not_compared(
@@ -293,7 +323,9 @@ def test_without_a_calibrant_peaks_are_not_compared(
     plugin = NomPlugin(NomSettings(calibrant=""))
     events = diamond_events(calibration_from_geometry(instrument))
     metadata = (
-        plugin.post_process(plugin.process_chunk(make_chunk(*events, definition)), run).curves[1].metadata
+        plugin.post_process(plugin.process_chunk(make_chunk(*events, definition)), run, UPDATE)
+        .curves[1]
+        .metadata
     )
     assert "strongest_peak_angstrom" in metadata
     assert "expected_peak_angstrom" not in metadata
@@ -365,11 +397,11 @@ def test_each_run_takes_the_calibration_of_its_beginning(
     plugin = with_calibration(path, first)
     chunk = make_chunk([20_000], [57_000], definition)
     plugin.run_started(run)
-    before = plugin.process_chunk(chunk).counts
+    before = plugin.process_chunk(chunk).d.counts
     write_calibration(path, attrs.evolve(first, difc=first.difc * 1.1))
-    np.testing.assert_array_equal(plugin.process_chunk(chunk).counts, before)
+    np.testing.assert_array_equal(plugin.process_chunk(chunk).d.counts, before)
     plugin.run_started(attrs.evolve(run, number=8))
-    assert plugin.process_chunk(chunk).counts[1].argmax() < before[1].argmax()
+    assert plugin.process_chunk(chunk).d.counts[1].argmax() < before[1].argmax()
     # A file that cannot be read must not leave the next run to the calibration of the one before.
     path.unlink()
     with pytest.raises(DataModelError):
@@ -392,9 +424,9 @@ def test_golden_events_with_the_real_calibration(shared: Path, make_chunk: MakeC
     assert plugin.check() == []
     histogram = plugin.process_chunk(chunk)
     # Mantid keeps 160,098 events.
-    assert histogram.n_masked == 500_335 - 160_098
-    assert histogram.n_unknown == 0
-    result = plugin.post_process(histogram, run)
+    assert histogram.d.n_masked == 500_335 - 160_098
+    assert histogram.d.n_unknown == 0
+    result = plugin.post_process(histogram, run, UPDATE)
     assert result.metadata["proton_charge_uAh"] == pytest.approx(0.9602809916666666, rel=1e-14)
     for curve in result.curves[:5]:
         assert abs(curve.metadata["peak_difference_percent"]) < 0.03

@@ -9,6 +9,9 @@ import pytest
 from livered_core import Instrument
 from livered_nom.banks import bank_edges, bank_grouping
 from livered_nom.settings import NomSettings
+from livered_nom.settings_total import TotalScatteringSettings
+
+ONE_BANK = TotalScatteringSettings(bank_q_min=(0.0,), bank_q_max=(0.0,))
 
 
 def test_the_banks_hold_every_pixel_once(instrument: Instrument) -> None:
@@ -18,7 +21,14 @@ def test_the_banks_hold_every_pixel_once(instrument: Instrument) -> None:
 
 
 def test_pixels_of_no_bank_are_masked(instrument: Instrument) -> None:
-    one = NomSettings(bank_labels=("all",), bank_first=(5,), bank_last=(9,), d_min=(1.0,), d_max=(2.0,))
+    one = NomSettings(
+        bank_labels=("all",),
+        bank_first=(5,),
+        bank_last=(9,),
+        d_min=(1.0,),
+        d_max=(2.0,),
+        total_scattering=ONE_BANK,
+    )
     grouping = bank_grouping(one, instrument)
     assert grouping.pixel_id[grouping.group == 0].tolist() == [5, 6, 7, 8, 9]
     assert set(grouping.group.tolist()) == {-1, 0}

@@ -242,6 +242,7 @@ class Session:
             started_ns=self._clock.now_ns(),
             livered_version=version("livered-core"),
             plugins={plugin.name: plugin.version for plugin in plugins},
+            live=self._recording is None,
         )
         return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
 

@@ -69,6 +69,8 @@ class SessionInfo:
         Version of livered-core.
     plugins
         Loaded plugins in the order of their calls: name to version.
+    live
+        False where a recording is reduced: a plugin may then wait for what it needs, since no data come meanwhile.
     """
 
     instrument: str
@@ -78,3 +80,4 @@ class SessionInfo:
     started_ns: int
     livered_version: str
     plugins: Mapping[str, str]
+    live: bool = True

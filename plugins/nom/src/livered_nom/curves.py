@@ -1,40 +1,46 @@
-"""From focused counts to the curves that people see."""
+"""From focused counts to the curves that people see, bank by bank."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from livered_core import Curve, DataModelError, Result, RunInfo
+from livered_core import Curve, DataModelError
 from livered_core.diffraction import (
     DIAMOND_A,
-    UAH_PER_PC,
     FocusedHistogram,
+    Patterns,
     cubic_reflections,
     nearest_reflection,
-    normalise_by_charge,
     strongest_peak,
 )
+from livered_nom.measured import Measured
+from livered_nom.references import Corrections
 from livered_nom.settings import NomSettings
 
 Note = float | int | str | bool
 
+RELATIVE = "dimensionless"
+"""Unit of intensities divided by vanadium's."""
+VANADIUM_SHARE = 0.01
+"""Where vanadium falls below this part of a bank's maximum, nothing is divided by it."""
 
-def make_result(
-    histogram: FocusedHistogram, settings: NomSettings, run: RunInfo, notes: dict[str, Note]
-) -> Result:
-    """Make one curve for each bank: intensity against d-spacing, normalised to the proton charge.
+
+def bank_curves(
+    histogram: FocusedHistogram, sample: Measured, corrections: Corrections, settings: NomSettings
+) -> list[Curve]:
+    """Make one curve for each bank: intensity against d-spacing, as far corrected as is possible now.
 
     Parameters
     ----------
     histogram
-        One group for each bank of the settings.
+        Counts of the sample, one group for each bank of the settings.
+    sample
+        The same, normalised.
+    corrections
+        What is ready to correct with, normalised alike.
     settings
         Labels and calibrant.
-    run
-        Its number and title are the result's.
-    notes
-        Metadata of the result beside the account of the events.
 
     Raises
     ------
@@ -47,40 +53,45 @@ def make_result(
             "begin the run again with these settings."
         )
         raise DataModelError(message)
-    intensity = normalise_by_charge(histogram.counts, histogram.proton_charge_pc)
-    curves = [
-        Curve(
-            label=label,
-            x=histogram.edges[bank],
-            y=intensity.y[bank],
-            e=intensity.e[bank],
-            x_unit="Angstrom",
-            y_unit=intensity.unit,
-            x_name="d-spacing",
-            y_name="intensity",
-            metadata={
-                "counts": int(histogram.counts[bank].sum()),
-                **_peak_notes(histogram.edges[bank], histogram.counts[bank], settings.calibrant),
-            },
+    patterns, container, vanadium = sample.d, corrections.container, corrections.vanadium
+    if container is not None:
+        patterns = patterns.minus(container.d)
+    without = np.zeros(len(histogram.counts), np.int64)
+    if vanadium is not None:
+        ratio = patterns.divided_by(_where_strong(vanadium.smooth), RELATIVE)
+        patterns, without = ratio.patterns, ratio.n_without
+    curves = []
+    for bank, label in enumerate(settings.bank_labels):
+        notes: dict[str, Note] = {
+            "counts": int(histogram.counts[bank].sum()),
+            **_peak_notes(histogram.edges[bank], histogram.counts[bank], settings.calibrant),
+        }
+        if without[bank]:
+            notes["bins_without_vanadium"] = int(without[bank])
+        if container is not None and patterns.y[bank].sum() < 0:
+            notes["warning"] = "the container exceeds the sample"
+        curves.append(
+            Curve(
+                label=label,
+                x=patterns.edges[bank],
+                y=patterns.y[bank],
+                e=patterns.e[bank],
+                x_unit="Angstrom",
+                y_unit=patterns.unit,
+                x_name="d-spacing",
+                y_name="intensity" if vanadium is None else "intensity relative to vanadium",
+                metadata=notes,
+            )
         )
-        for bank, label in enumerate(settings.bank_labels)
-    ]
-    account: dict[str, Note] = {
-        "proton_charge_uAh": histogram.proton_charge_pc * UAH_PER_PC,
-        "n_events": histogram.n_events,
-        "n_binned": histogram.n_binned,
-        "n_out_of_range": histogram.n_out_of_range,
-        "n_masked": histogram.n_masked,
-        "n_unknown": histogram.n_unknown,
-    }
-    if intensity.note:
-        account["normalisation"] = intensity.note
-    return Result(
-        run_number=run.number,
-        title=run.title or f"{run.instrument} run {run.number}",
-        curves=curves,
-        metadata={**account, **notes},
-    )
+    return curves
+
+
+def _where_strong(smooth: Patterns) -> Patterns:
+    """Set vanadium to 0 where it is so weak that dividing by it shows nothing but noise."""
+    width = np.diff(smooth.edges, axis=1) / (smooth.edges[:, 1:] + smooth.edges[:, :-1])
+    density = smooth.y / width
+    strong = density > VANADIUM_SHARE * density.max(axis=1, keepdims=True)
+    return Patterns(smooth.edges, np.where(strong, smooth.y, 0.0), smooth.e, smooth.unit)
 
 
 def _peak_notes(

@@ -1,60 +1,76 @@
-"""The plugin that owns NOMAD's reduction: events to diffraction patterns, bank by bank."""
+"""The plugin that owns NOMAD's reduction: events to patterns, S(Q) and G(r)."""
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import ClassVar
 
 import attrs
+import numpy as np
 
 from livered_core import (
     Chunk,
     DataModelError,
+    Instrument,
     InstrumentDefinition,
     LiveredError,
     Result,
     RunInfo,
     SessionInfo,
+    Update,
     hookimpl,
 )
 from livered_core.diffraction import (
     Calibration,
     CalibrationFit,
-    FocusedHistogram,
-    FocusTable,
+    EventFilter,
+    SampleScattering,
     calibration_from_geometry,
     fit_calibration,
-    focus,
-    focus_table,
     read_calibration,
+    sample_scattering,
     warm_up,
 )
 from livered_core.geometry import read_instrument
-from livered_nom.banks import bank_edges, bank_grouping
-from livered_nom.curves import Note, make_result
+from livered_nom.banks import make_tables
+from livered_nom.characterization import read_characterization
+from livered_nom.counts import NomCounts, Tables, count_chunk
+from livered_nom.curves import Note
+from livered_nom.references import ROLES, Corrections, References, Target
+from livered_nom.result import Reduction, describe_problem, make_result
 from livered_nom.settings import NomSettings
+from livered_nom.total import Plan, make_plan
 
 INSTRUMENT = "NOMAD"
 """Name of the instrument in definitions and calibrations."""
+PULSE_VETO = 0x4
+"""Bit of a pulse that the accelerator vetoed."""
+COMPOSITION_FIELDS = ("chemical_formula", "formula", "ChemicalFormula", "composition")
+"""Fields of the run's sample that may hold its composition."""
 
 log = logging.getLogger(__name__)
 
 
 @attrs.frozen(eq=False)
 class _Prepared:
-    """A focusing table, and what it was made of."""
+    """What focusing needs, and what it was made of."""
 
     sha256: str
-    table: FocusTable
+    target: Target
     fit: CalibrationFit
+
+    @property
+    def tables(self) -> Tables:
+        return self.target.tables
 
 
 @attrs.define(eq=False)
 class NomPlugin:
-    """Events to d-spacing per pixel, histogrammed into the banks, normalised to the proton charge.
+    """Events to d-spacing and momentum transfer per pixel, counted bank by bank, normalised and corrected.
 
     Each run is reduced with the calibration that the file held when the run began. What is accumulated is a
-    `FocusedHistogram`; the default `accumulate` adds them.
+    `NomCounts`; the default `accumulate` adds them. Everything that is shown follows from these counts.
 
     Attributes
     ----------
@@ -68,9 +84,15 @@ class NomPlugin:
     settings: NomSettings = attrs.field(factory=NomSettings)
     _calibration: Calibration | None = attrs.field(default=None, init=False, repr=False)
     _prepared: _Prepared | None = attrs.field(default=None, init=False, repr=False)
+    _references: References | None = attrs.field(default=None, init=False, repr=False)
+    _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
+    _live: bool = attrs.field(default=True, init=False, repr=False)
 
     def check(self) -> list[str]:
-        """Say in sentences what is wrong with the calibration file; for ``livered check`` and the start."""
+        """Say in sentences what is wrong with the files of the settings; for ``livered check`` and the start."""
+        return [*self._check_calibration(), *self._check_references(), *self._check_total()]
+
+    def _check_calibration(self) -> list[str]:
         if self.settings.calibration is None:
             return []
         try:
@@ -90,12 +112,43 @@ class NomPlugin:
             )
         return problems
 
+    def _check_references(self) -> list[str]:
+        settings = self.settings.references
+        problems = [
+            f"There is no {role} file {path}: correct {role} in [plugins.nom.references]."
+            for role in ROLES
+            if (path := getattr(settings, role)) is not None and not path.exists()
+        ]
+        if settings.characterization is not None:
+            try:
+                read_characterization(settings.characterization)
+            except LiveredError as error:
+                problems.append(str(error))
+        return problems
+
+    def _check_total(self) -> list[str]:
+        try:
+            if self.settings.total_scattering.composition:
+                sample_scattering(self.settings.total_scattering.composition)
+            make_plan(self.settings.total_scattering)
+        except LiveredError as error:
+            return [f"{error} See [plugins.nom.total_scattering]."]
+        return []
+
     @hookimpl
     def session_started(self, session: SessionInfo) -> None:
         """Compile the kernel and read the calibration, so that neither waits for the first chunk."""
         log.debug("preparing the reduction for %s", session.instrument)
+        self._live = session.live
         warm_up()
         self._read_calibration()
+        self._plan = make_plan(self.settings.total_scattering)
+
+    @hookimpl
+    def session_ended(self) -> None:
+        """End what is being prepared."""
+        if self._references is not None:
+            self._references.close()
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
@@ -107,8 +160,8 @@ class NomPlugin:
         self._read_calibration()
 
     @hookimpl
-    def process_chunk(self, chunk: Chunk) -> FocusedHistogram:
-        """Focus the chunk's events.
+    def process_chunk(self, chunk: Chunk) -> NomCounts:
+        """Count the chunk's events.
 
         Raises
         ------
@@ -123,21 +176,60 @@ class NomPlugin:
                 "the source must send one before the events."
             )
             raise DataModelError(message)
-        return focus(chunk.events, self._prepare(chunk.instrument).table)
+        tables = self._prepare(chunk.instrument, chunk).tables
+        return count_chunk(chunk, tables, self._leave_out, self.settings.monitor)
 
     @hookimpl
-    def post_process(self, accumulated: FocusedHistogram, run: RunInfo) -> Result:
-        """Make one curve for each bank."""
+    def post_process(self, accumulated: NomCounts, run: RunInfo, update: Update) -> Result:
+        """Make the curves of the banks, S(Q) and G(r)."""
         path = self.settings.calibration
         notes: dict[str, Note] = {
             "calibration": "none: DIFC from the geometry" if path is None else path.name
         }
-        if self._prepared is not None and self._prepared.fit.n_missing:
-            notes["n_pixels_missing_from_calibration"] = self._prepared.fit.n_missing
-        return make_result(accumulated, self.settings, run, notes)
+        prepared = self._prepared
+        if prepared is not None and prepared.fit.n_missing:
+            notes["n_pixels_missing_from_calibration"] = prepared.fit.n_missing
+        corrections = Corrections()
+        if self._references is not None:
+            corrections = self._references.ready(wait=not self._live)
+        scattering, problem = self._scattering(run)
+        if self._plan is None:
+            self._plan = make_plan(self.settings.total_scattering)
+        reduction = Reduction(
+            settings=self.settings,
+            tables=None if prepared is None else prepared.tables,
+            corrections=corrections,
+            scattering=scattering,
+            scattering_problem=problem,
+            plan=self._plan,
+        )
+        return make_result(accumulated, reduction, run, update, notes)
 
-    def _prepare(self, definition: InstrumentDefinition) -> _Prepared:
-        """Return the focusing table for an instrument definition: the last one is kept."""
+    @property
+    def _leave_out(self) -> EventFilter:
+        return EventFilter(
+            prompt_pulse_width_us=self.settings.prompt_pulse_width_us,
+            pulse_flags=PULSE_VETO if self.settings.leave_out_vetoed else 0,
+        )
+
+    def _scattering(self, run: RunInfo) -> tuple[SampleScattering | None, str]:
+        """Return what the sample scatters, by the settings or by what the run says of it; else why not."""
+        formula = self.settings.total_scattering.composition
+        if not formula:
+            said = (run.sample.get(field, "").strip() for field in COMPOSITION_FIELDS)
+            formula = next((text for text in said if text), "")
+        if not formula:
+            return (
+                None,
+                "S(Q) and G(r) need the sample's composition: set it in [plugins.nom.total_scattering]",
+            )
+        try:
+            return sample_scattering(formula), ""
+        except LiveredError as error:
+            return None, describe_problem(error)
+
+    def _prepare(self, definition: InstrumentDefinition, chunk: Chunk) -> _Prepared:
+        """Return what is prepared for an instrument definition: the last one is kept."""
         sha256 = definition.sha256
         if self._prepared is None or self._prepared.sha256 != sha256:
             instrument = read_instrument(definition)
@@ -147,14 +239,12 @@ class NomPlugin:
                 raise DataModelError(fit.problem)
             for sentence in fit.sentences:
                 log.warning("%s: %s", calibration.source, sentence)
-            table = focus_table(
-                calibration,
-                bank_grouping(self.settings, instrument),
-                bank_edges(self.settings),
-                self.settings.tof_min_us,
-                self.settings.tof_max_us,
-            )
-            self._prepared = _Prepared(sha256, table, fit)
+            tables = make_tables(self.settings, instrument, calibration)
+            target = Target(tables, definition.name, _mean_angles(tables, instrument))
+            self._prepared = _Prepared(sha256, target, fit)
+            if self._references is None:
+                self._references = References(self.settings, self._leave_out)
+            self._references.prepare(target, chunk.logs)
         return self._prepared
 
     def _read_calibration(self) -> Calibration | None:
@@ -162,3 +252,13 @@ class NomPlugin:
         if self._calibration is None and self.settings.calibration is not None:
             self._calibration = read_calibration(self.settings.calibration)
         return self._calibration
+
+
+def _mean_angles(tables: Tables, instrument: Instrument) -> tuple[float, ...]:
+    """Return the mean scattering angle of each bank's pixels in use, radians; a right angle for an empty bank."""
+    group = tables.d.group[instrument.pixel_id]
+    angle = instrument.two_theta
+    return tuple(
+        float(np.mean(angle[group == bank])) if bool(np.any(group == bank)) else math.pi / 2
+        for bank in range(len(tables.d.edges))
+    )

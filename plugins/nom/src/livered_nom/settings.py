@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
+
+from livered_core.diffraction import FRAME_US
+from livered_nom.checks import about, are_above_zero, is_not_negative
+from livered_nom.settings_references import ReferenceSettings
+from livered_nom.settings_total import TotalScatteringSettings
+
+NormaliseBy = Literal["proton_charge", "monitor"]
 
 CALIBRANTS = ("diamond", "")
 """Powders whose reflections the peaks found can be compared with; empty for no comparison."""
 
 _MOST_BINS = 1_000_000
-
-
-def _about(help_text: str, unit: str = "") -> dict[str, str]:
-    return {"help": help_text, "unit": unit}
 
 
 def _is_calibrant(_settings: Any, _attribute: Any, value: str) -> None:
@@ -27,13 +29,6 @@ def _is_calibrant(_settings: Any, _attribute: Any, value: str) -> None:
 def _is_bin_count(_settings: Any, _attribute: Any, value: int) -> None:
     if not 1 <= value <= _MOST_BINS:
         message = f"must be between 1 and {_MOST_BINS}, not {value}"
-        raise ValueError(message)
-
-
-def _are_above_zero(_settings: Any, _attribute: Any, values: tuple[float, ...]) -> None:
-    wrong = [value for value in values if not 0 < value < math.inf]
-    if wrong:
-        message = f"must be above 0 for every bank, not {wrong[0]}"
         raise ValueError(message)
 
 
@@ -50,9 +45,9 @@ def _are_labels(_settings: Any, _attribute: Any, values: tuple[str, ...]) -> Non
         raise ValueError(message)
 
 
-def _is_not_negative(_settings: Any, _attribute: Any, value: float) -> None:
-    if not 0 <= value < math.inf:
-        message = f"must be 0 or more, not {value}"
+def _is_below_the_frame(_settings: Any, _attribute: Any, value: float) -> None:
+    if not value < FRAME_US:
+        message = f"must be below the time between two pulses ({FRAME_US:.0f} us), not {value}"
         raise ValueError(message)
 
 
@@ -76,11 +71,23 @@ class NomSettings:
         Events outside ``tof_min_us <= tof < tof_max_us`` are not counted, microseconds.
     calibrant
         The powder whose reflections the strongest peaks are compared with, one of `CALIBRANTS`.
+    prompt_pulse_width_us
+        Events so soon after a proton pulse are left out, microseconds; 0 leaves out none.
+    leave_out_vetoed
+        Whether pulses that the accelerator vetoed are left out.
+    normalise_by, monitor
+        What counts are divided by, and the number of the beam monitor for ``"monitor"``.
+    view_strips, view_bins
+        Strips of two-theta, and bins of d-spacing, of the two-dimensional view.
+    references
+        Vanadium, its background and the container.
+    total_scattering
+        S(Q) and G(r).
     """
 
     calibration: Path | None = attrs.field(
         default=None,
-        metadata=_about("calibration file (Mantid's SaveDiffCal HDF5); the geometry's DIFC without one"),
+        metadata=about("calibration file (Mantid's SaveDiffCal HDF5); the geometry's DIFC without one"),
     )
     bank_labels: tuple[str, ...] = attrs.field(
         default=(
@@ -93,54 +100,93 @@ class NomSettings:
         ),
         converter=tuple,
         validator=_are_labels,
-        metadata=_about("names of the banks; each becomes the label of a curve"),
+        metadata=about("names of the banks; each becomes the label of a curve"),
     )
     bank_first: tuple[int, ...] = attrs.field(
         default=(0, 14336, 37888, 52224, 64512, 82944),
         converter=tuple,
         validator=_are_pixel_ids,
-        metadata=_about("first pixel id of each bank"),
+        metadata=about("first pixel id of each bank"),
     )
     bank_last: tuple[int, ...] = attrs.field(
         default=(14335, 37887, 52223, 64511, 82943, 101375),
         converter=tuple,
         validator=_are_pixel_ids,
-        metadata=_about("last pixel id of each bank"),
+        metadata=about("last pixel id of each bank"),
     )
     d_min: tuple[float, ...] = attrs.field(
         default=(0.30, 0.15, 0.10, 0.10, 0.10, 0.50),
         converter=tuple,
-        validator=_are_above_zero,
-        metadata=_about("smallest d-spacing of each bank", "Angstrom"),
+        validator=are_above_zero,
+        metadata=about("smallest d-spacing of each bank", "Angstrom"),
     )
     d_max: tuple[float, ...] = attrs.field(
         default=(8.0, 3.8, 2.5, 2.0, 1.6, 8.0),
         converter=tuple,
-        validator=_are_above_zero,
-        metadata=_about("largest d-spacing of each bank", "Angstrom"),
+        validator=are_above_zero,
+        metadata=about("largest d-spacing of each bank", "Angstrom"),
     )
     n_bins: int = attrs.field(
         default=6000,
         validator=_is_bin_count,
-        metadata=_about("number of bins of each bank, logarithmic in d-spacing"),
+        metadata=about("number of bins of each bank, logarithmic in d-spacing"),
     )
     tof_min_us: float = attrs.field(
         default=300.0,
-        validator=_is_not_negative,
-        metadata=_about("earliest time of flight that is counted", "us"),
+        validator=is_not_negative,
+        metadata=about("earliest time of flight that is counted", "us"),
     )
     tof_max_us: float = attrs.field(
         default=16667.0,
-        validator=_is_not_negative,
-        metadata=_about("time of flight from which on events are not counted", "us"),
+        validator=is_not_negative,
+        metadata=about("time of flight from which on events are not counted", "us"),
     )
     calibrant: str = attrs.field(
         default="diamond",
         validator=_is_calibrant,
-        metadata=_about('powder that the peaks found are compared with: "diamond", or "" for none'),
+        metadata=about('powder that the peaks found are compared with: "diamond", or "" for none'),
+    )
+
+    prompt_pulse_width_us: float = attrs.field(
+        default=0.0,
+        validator=[is_not_negative, _is_below_the_frame],
+        metadata=about("events so soon after a proton pulse are left out; 0 leaves out none", "us"),
+    )
+    leave_out_vetoed: bool = attrs.field(
+        default=False, metadata=about("leave out pulses that the accelerator vetoed, with their charge")
+    )
+    normalise_by: NormaliseBy = attrs.field(
+        default="proton_charge", metadata=about('what counts are divided by: "proton_charge" or "monitor"')
+    )
+    monitor: int = attrs.field(
+        default=1, validator=is_not_negative, metadata=about("number of the beam monitor in the stream")
+    )
+    view_strips: int = attrs.field(
+        default=120,
+        validator=_is_bin_count,
+        metadata=about("strips of two-theta of the two-dimensional view"),
+    )
+    view_bins: int = attrs.field(
+        default=500,
+        validator=_is_bin_count,
+        metadata=about("bins of d-spacing of the two-dimensional view"),
+    )
+    references: ReferenceSettings = attrs.field(
+        factory=ReferenceSettings, metadata=about("vanadium, its background and the container")
+    )
+    total_scattering: TotalScatteringSettings = attrs.field(
+        factory=TotalScatteringSettings, metadata=about("S(Q) and G(r)")
     )
 
     def __attrs_post_init__(self) -> None:
+        for name in ("bank_q_min", "bank_q_max"):
+            values = getattr(self.total_scattering, name)
+            if len(values) != len(self.bank_labels):
+                message = (
+                    f"total_scattering.{name} has {len(values)} values and there are {len(self.bank_labels)} "
+                    "bank_labels: give one for each bank"
+                )
+                raise ValueError(message)
         for name in ("bank_first", "bank_last", "d_min", "d_max"):
             if len(getattr(self, name)) != len(self.bank_labels):
                 message = (

@@ -1,0 +1,311 @@
+"""Vanadium and container: found, reduced beside the reduction by the same code, and kept by content."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from livered_core import Chunk, DataModelError, RunInfo, SlowLog
+from livered_core.diffraction import (
+    EventFilter,
+    Patterns,
+    PreparedVanadium,
+    VanadiumOptions,
+    VanadiumRod,
+    prepare_vanadium,
+)
+from livered_core.references import (
+    Background,
+    Failed,
+    Preparing,
+    Ready,
+    Shelf,
+    content_key,
+    default_cache_folder,
+    fingerprint,
+    is_reduced,
+    read_reduced,
+    read_run,
+)
+from livered_nom.characterization import choose_characterization, read_characterization
+from livered_nom.counts import NomCounts, Tables, count_chunk, from_arrays, to_arrays
+from livered_nom.exposure import exposure_of
+from livered_nom.measured import Measured
+from livered_nom.settings import NomSettings
+from livered_nom.settings_references import RUN_FIELD
+
+log = logging.getLogger(__name__)
+
+ROLES = ("vanadium", "vanadium_background", "container")
+CACHE_VERSION = 1
+"""Raised when counts of the same events become others."""
+
+
+@attrs.frozen(eq=False)
+class Target:
+    """What references are reduced for.
+
+    Attributes
+    ----------
+    tables
+        Of the run in hand.
+    instrument
+        Name of its instrument.
+    two_theta
+        Mean scattering angle of each bank, radians.
+    """
+
+    tables: Tables
+    instrument: str
+    two_theta: tuple[float, ...]
+
+    @property
+    def key(self) -> str:
+        """What the tables are made of."""
+        parts: list[npt.NDArray[np.float64] | str | float] = [self.instrument]
+        for table in (self.tables.d, self.tables.q, self.tables.view):
+            parts += [table.rows, table.edges, table.tof_min_us, table.tof_max_us]
+        return content_key(CACHE_VERSION, *parts)
+
+
+@attrs.frozen(eq=False)
+class Corrections:
+    """What is ready to correct with, and what people should know of it.
+
+    Attributes
+    ----------
+    vanadium
+        None where there is none, or none yet.
+    container
+        The same.
+    notes
+        Of each role that is wanted: its file, or why it is not used.
+    waiting
+        Whether something is still being prepared.
+    """
+
+    vanadium: PreparedVanadium | None = None
+    container: Measured | None = None
+    notes: Mapping[str, str] = attrs.field(factory=dict)
+    waiting: bool = False
+
+
+class References:
+    """Finds and prepares vanadium and container for the run in hand. Used on the reduction thread.
+
+    Parameters
+    ----------
+    settings
+        Of the plugin.
+    leave_out
+        What is filtered out of their events, as out of the sample's.
+    """
+
+    def __init__(self, settings: NomSettings, leave_out: EventFilter) -> None:
+        self._settings = settings
+        self._leave_out = leave_out
+        self._background = Background()
+        self._files: dict[str, Path] = {}
+        self._problem = ""
+
+    def prepare(self, target: Target, logs: Mapping[str, SlowLog]) -> None:
+        """Ask for what a run needs; returns at once.
+
+        Parameters
+        ----------
+        target
+            What they are reduced for.
+        logs
+            Of the run: with a characterisation file, they choose.
+        """
+        self._problem = ""
+        try:
+            self._files = self._find(logs)
+        except DataModelError as error:
+            self._files, self._problem = {}, str(error)
+            log.warning("%s", error)
+        for name in ("vanadium", "container"):
+            if name not in self._files:
+                self._background.forget(name)
+        files = dict(self._files)
+        if "vanadium" in files:
+            background = files.get("vanadium_background")
+            self._background.ask(
+                "vanadium",
+                f"{target.key} {files['vanadium']} {background}",
+                lambda stop: self._vanadium(target, files["vanadium"], background, stop),
+            )
+        if "container" in files:
+            self._background.ask(
+                "container",
+                f"{target.key} {files['container']}",
+                lambda stop: self._measure(target, files["container"], stop),
+            )
+
+    def ready(self, *, wait: bool) -> Corrections:
+        """Return what is ready.
+
+        Parameters
+        ----------
+        wait
+            Whether to wait for what is being prepared.
+        """
+        if wait:
+            self._background.wait()
+        notes: dict[str, str] = {}
+        if self._problem:
+            notes["references"] = self._problem
+        vanadium, container, waiting = None, None, False
+        for name in ("vanadium", "container"):
+            state = self._background.state(name)
+            if isinstance(state, Preparing):
+                waiting = True
+                notes[name] = f"{self._files[name].name} is being prepared: the curves are shown without it"
+            elif isinstance(state, Failed):
+                notes[name] = f"not used: {state.sentence}"
+            elif isinstance(state, Ready):
+                notes[name] = self._files[name].name
+                if name == "vanadium":
+                    vanadium = state.value
+                else:
+                    container = state.value
+        return Corrections(vanadium, container, notes, waiting)
+
+    def close(self) -> None:
+        """End what is being prepared."""
+        self._background.close()
+
+    def _find(self, logs: Mapping[str, SlowLog]) -> dict[str, Path]:
+        settings = self._settings.references
+        files = {role: path for role in ROLES if (path := getattr(settings, role)) is not None}
+        if settings.characterization is not None and len(files) < len(ROLES):
+            entries = read_characterization(settings.characterization)
+            chosen = choose_characterization(entries, logs)
+            for role in ROLES:
+                number = getattr(chosen, role)
+                if role not in files and number > 0:
+                    files[role] = self._file_of(number, role)
+        if "vanadium" not in files:
+            files.pop("vanadium_background", None)
+        return files
+
+    def _file_of(self, number: int, role: str) -> Path:
+        pattern = self._settings.references.run_files
+        if not pattern:
+            message = (
+                f"The characterisation file names run {number} as {role}, and run_files in [plugins.nom.references] does "
+                "not say where runs are: set it."
+            )
+            raise DataModelError(message)
+        found = sorted(glob.glob(str(Path(pattern.replace(RUN_FIELD, str(number))).expanduser())))  # noqa: PTH207
+        if not found:
+            message = f"There is no file of run {number}, the {role}, at {pattern}: correct run_files or the characterisation."
+            raise DataModelError(message)
+        return Path(found[-1])
+
+    def _vanadium(
+        self, target: Target, path: Path, background: Path | None, stop: threading.Event
+    ) -> PreparedVanadium:
+        settings = self._settings.references
+        options = VanadiumOptions(
+            strip_peaks=settings.strip_vanadium_peaks,
+            smoothing_cutoff=settings.smoothing_cutoff,
+            smoothing_order=settings.smoothing_order,
+            rod=VanadiumRod(radius_cm=settings.rod_radius_cm) if settings.correct_rod else None,
+            two_theta=target.two_theta,
+        )
+        behind = None if background is None else self._measure(target, background, stop).d
+        return prepare_vanadium(self._measure(target, path, stop).d, behind, options)
+
+    def _measure(self, target: Target, path: Path, stop: threading.Event) -> Measured:
+        if is_reduced(path):
+            return Measured(self._read_reduced(target, path), None)
+        counts = self._count(target, path, stop)
+        exposure = exposure_of(counts, self._settings.normalise_by)
+        if counts.d.n_binned == 0:
+            message = f"{path} has no event in any bin: give a run that has."
+            raise DataModelError(message)
+        if exposure.note:
+            message = f"{path} is {exposure.note}: give a run that has some."
+            raise DataModelError(message)
+        return Measured.of(counts, exposure)
+
+    def _count(self, target: Target, path: Path, stop: threading.Event) -> NomCounts:
+        shelf = Shelf(default_cache_folder(target.instrument)) if self._settings.references.cache else None
+        key = content_key(fingerprint(path, stop), target.key, repr(self._leave_out), self._settings.monitor)
+        stored = None if shelf is None else shelf.get(key)
+        if stored is not None:
+            return from_arrays(stored.arrays, stored.notes)
+        counter = _Counter(target, self._leave_out, self._settings.monitor, path)
+        read = read_run(path, counter, stop=stop)
+        for sentence in read.missing:
+            log.warning("%s: %s", path, sentence)
+        if counter.total is None:
+            message = f"{path} has no pulse: give a run that has events."
+            raise DataModelError(message)
+        if shelf is not None:
+            try:
+                shelf.put(key, *to_arrays(counter.total))
+            except DataModelError as error:
+                log.warning("%s", error)  # it is used all the same
+        return counter.total
+
+    def _read_reduced(self, target: Target, path: Path) -> Patterns:
+        """Take the banks' curves of a file that must have the same bins."""
+        curves = {curve.label: curve for curve in read_reduced(path)}
+        edges = target.tables.d.edges
+        y, e = np.zeros((2, len(edges), edges.shape[1] - 1))
+        unit = ""
+        for bank, label in enumerate(self._settings.bank_labels):
+            curve = curves.get(label) or curves.get(str(bank + 1))
+            if curve is None:
+                message = f"{path} has no curve {label!r}: give a file with one for each bank."
+                raise DataModelError(message)
+            if curve.x.shape != edges[bank].shape or not np.allclose(curve.x, edges[bank], rtol=1e-9):
+                message = (
+                    f"{path} has other bins than this run in {label!r} ({len(curve.x)} edges and not "
+                    f"{len(edges[bank])}, or others): reduce it with the same settings."
+                )
+                raise DataModelError(message)
+            y[bank], e[bank], unit = curve.y, curve.e, curve.y_unit
+        wanted = "counts/uAh" if self._settings.normalise_by == "proton_charge" else "counts/monitor count"
+        if "uAh" not in unit and wanted != unit:
+            message = (
+                f"{path} is in {unit or 'no unit'} and not in {wanted}: reduce it with the same settings."
+            )
+            raise DataModelError(message)
+        return Patterns(edges, y, e, wanted)
+
+
+@attrs.define(eq=False)
+class _Counter:
+    """Counts the chunks of a run that is read."""
+
+    target: Target
+    leave_out: EventFilter
+    monitor: int
+    path: Path
+    total: NomCounts | None = None
+
+    def __call__(self, chunk: Chunk, run: RunInfo) -> None:
+        theirs = self.target.instrument if chunk.instrument is None else chunk.instrument.name
+        if not _same_instrument(theirs, self.target.instrument):
+            message = (
+                f"{self.path} (run {run.number}) is of {theirs}, and the sample of {self.target.instrument}."
+            )
+            raise DataModelError(message)
+        counts = count_chunk(chunk, self.target.tables, self.leave_out, self.monitor)
+        self.total = counts if self.total is None else self.total + counts
+
+
+def _same_instrument(one: str, other: str) -> bool:
+    """NOM is NOMAD."""
+    first, second = one.strip().upper(), other.strip().upper()
+    return first.startswith(second) or second.startswith(first)

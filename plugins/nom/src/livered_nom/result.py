@@ -1,0 +1,148 @@
+"""One update: everything that has been counted becomes curves, images and numbers."""
+
+from __future__ import annotations
+
+import attrs
+
+from livered_core import Curve, DataModelError, LiveredError, Result, RunInfo, Update
+from livered_core.diffraction import UAH_PER_PC, SampleScattering, statistics
+from livered_nom.counts import NomCounts, Tables
+from livered_nom.curves import Note, bank_curves
+from livered_nom.exposure import Exposure, exposure_of
+from livered_nom.images import make_images
+from livered_nom.measured import Measured
+from livered_nom.references import Corrections
+from livered_nom.settings import NomSettings
+from livered_nom.total import Plan, TotalInputs, make_total, total_curves
+
+_NS = 1e-9
+
+
+@attrs.frozen(eq=False)
+class Reduction:
+    """What an update is made with.
+
+    Attributes
+    ----------
+    settings
+        Of the plugin.
+    tables
+        With which was counted; None where that is not known, then there are no images.
+    corrections
+        Vanadium and container, as far as they are ready.
+    scattering
+        What the sample's atoms scatter; None where that is not known.
+    scattering_problem
+        Why it is not known.
+    plan
+        For S(Q) and G(r); None where there is none.
+    """
+
+    settings: NomSettings
+    tables: Tables | None
+    corrections: Corrections
+    scattering: SampleScattering | None
+    scattering_problem: str
+    plan: Plan | None
+
+
+def make_result(
+    counts: NomCounts, reduction: Reduction, run: RunInfo, update: Update, notes: dict[str, Note]
+) -> Result:
+    """Make the result of an update: banks, then S(Q), Q[S(Q)-1] and G(r) where they can be made.
+
+    Parameters
+    ----------
+    counts
+        Of the run.
+    reduction
+        With what.
+    run
+        Its number and title are the result's.
+    update
+        For how long there has been data.
+    notes
+        Metadata beside those that follow from the counts.
+
+    Raises
+    ------
+    DataModelError
+        When the counts are not of the settings' banks.
+    """
+    settings = reduction.settings
+    exposure = exposure_of(counts, settings.normalise_by)
+    sample = Measured.of(counts, exposure)
+    corrections, said = _usable(reduction.corrections, exposure, settings.references.container_scale)
+    account: dict[str, Note] = {
+        "proton_charge_uAh": counts.d.proton_charge_pc * UAH_PER_PC,
+        "n_events": counts.d.n_events,
+        "n_binned": counts.d.n_binned,
+        "n_out_of_range": counts.d.n_out_of_range,
+        "n_masked": counts.d.n_masked,
+        "n_unknown": counts.d.n_unknown,
+        "n_filtered": counts.d.n_filtered,
+    }
+    if counts.n_lost_before:
+        account["n_error_or_unmapped"] = counts.n_lost_before
+    if exposure.note:
+        account["normalisation"] = exposure.note
+    curves = bank_curves(counts.d, sample, corrections, settings)
+    total, why = _total(sample, corrections, reduction, update)
+    return Result(
+        run_number=run.number,
+        title=run.title or f"{run.instrument} run {run.number}",
+        curves=[*curves, *total],
+        images=[] if reduction.tables is None else make_images(counts, reduction.tables.two_theta),
+        metadata={**account, **said, **why, **notes},
+    )
+
+
+def _usable(
+    corrections: Corrections, exposure: Exposure, container_scale: float
+) -> tuple[Corrections, dict[str, Note]]:
+    """Return what can be used of the corrections, and what to say of them."""
+    notes: dict[str, Note] = dict(corrections.notes)
+    if exposure.note and (corrections.vanadium is not None or corrections.container is not None):
+        for name in ("vanadium", "container"):
+            if name in notes:
+                notes[name] = f"not used: the run is {exposure.note}"
+        return Corrections(), notes
+    if corrections.container is not None:
+        scaled = corrections.container.scaled(container_scale)
+        corrections = attrs.evolve(corrections, container=scaled)
+    return corrections, notes
+
+
+def _total(
+    sample: Measured, corrections: Corrections, reduction: Reduction, update: Update
+) -> tuple[list[Curve], dict[str, Note]]:
+    """Make S(Q) and what follows; where that is not possible, say why."""
+    settings = reduction.settings.total_scattering
+    if corrections.vanadium is None:
+        return [], {"total_scattering": "S(Q) and G(r) need vanadium"}
+    if reduction.scattering is None or reduction.plan is None:
+        return [], {"total_scattering": reduction.scattering_problem}
+    try:
+        inputs = TotalInputs(sample, corrections.container, corrections.vanadium.smooth, reduction.scattering)
+        total = make_total(inputs, settings, reduction.plan)
+        curves = total_curves(total)
+    except DataModelError as error:
+        return [], {"total_scattering": str(error)}
+    elapsed_s = (update.last_pulse_ns - update.first_pulse_ns) * _NS
+    q_range = (settings.statistics_q_min, settings.statistics_q_max)
+    reached = statistics(total.structure, q_range, settings.wanted_error, elapsed_s)
+    notes: dict[str, Note] = {
+        "composition": reduction.scattering.formula,
+        "statistics": reached.sentence,
+        "statistical_error_wanted": reached.wanted,
+    }
+    if reached.error is not None:
+        notes["statistical_error"] = reached.error
+    if reached.seconds_left is not None:
+        notes["seconds_until_enough"] = reached.seconds_left
+    return curves, notes
+
+
+def describe_problem(error: LiveredError) -> str:
+    """Return why there is no S(Q), for people."""
+    return f"S(Q) and G(r) cannot be made: {error}"
