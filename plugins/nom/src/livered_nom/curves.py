@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,6 @@ from livered_core.diffraction import (
 )
 from livered_nom.measured import Measured
 from livered_nom.references import Corrections
-from livered_nom.settings import NomSettings
 
 Note = float | int | str | bool
 
@@ -27,7 +28,11 @@ VANADIUM_SHARE = 0.01
 
 
 def bank_curves(
-    histogram: FocusedHistogram, sample: Measured, corrections: Corrections, settings: NomSettings
+    histogram: FocusedHistogram,
+    sample: Measured,
+    corrections: Corrections,
+    bank_labels: Sequence[str],
+    calibrant: str,
 ) -> list[Curve]:
     """Make one curve for each bank: intensity against d-spacing, as far corrected as is possible now.
 
@@ -39,17 +44,19 @@ def bank_curves(
         The same, normalised.
     corrections
         What is ready to correct with, normalised alike.
-    settings
-        Labels and calibrant.
+    bank_labels
+        Of the curves, one for each bank.
+    calibrant
+        The powder in the beam whose reflections the peaks are compared with; empty for no comparison.
 
     Raises
     ------
     DataModelError
         When the histogram has not as many groups as there are banks.
     """
-    if len(histogram.counts) != len(settings.bank_labels):
+    if len(histogram.counts) != len(bank_labels):
         message = (
-            f"What was accumulated has {len(histogram.counts)} groups for {len(settings.bank_labels)} banks: "
+            f"What was accumulated has {len(histogram.counts)} groups for {len(bank_labels)} banks: "
             "begin the run again with these settings."
         )
         raise DataModelError(message)
@@ -61,10 +68,10 @@ def bank_curves(
         ratio = patterns.divided_by(_where_strong(vanadium.smooth), RELATIVE)
         patterns, without = ratio.patterns, ratio.n_without
     curves = []
-    for bank, label in enumerate(settings.bank_labels):
+    for bank, label in enumerate(bank_labels):
         notes: dict[str, Note] = {
             "counts": int(histogram.counts[bank].sum()),
-            **_peak_notes(histogram.edges[bank], histogram.counts[bank], settings.calibrant),
+            **_peak_notes(histogram.edges[bank], histogram.counts[bank], calibrant),
         }
         if without[bank]:
             notes["bins_without_vanadium"] = int(without[bank])

@@ -240,7 +240,7 @@ class NomPlugin:
             for sentence in fit.sentences:
                 log.warning("%s: %s", calibration.source, sentence)
             tables = make_tables(self.settings, instrument, calibration)
-            target = Target(tables, definition.name, _mean_angles(tables, instrument))
+            target = Target(tables, instrument.name, sha256, _mean_angles(tables, instrument))
             self._prepared = _Prepared(sha256, target, fit)
             if self._references is None:
                 self._references = References(self.settings, self._leave_out)

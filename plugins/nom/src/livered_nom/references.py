@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core import Chunk, DataModelError, RunInfo, SlowLog
+from livered_core import Chunk, DataModelError, InstrumentDefinition, RunInfo, SlowLog
 from livered_core.diffraction import (
     EventFilter,
     Patterns,
@@ -21,6 +21,7 @@ from livered_core.diffraction import (
     VanadiumRod,
     prepare_vanadium,
 )
+from livered_core.geometry import read_instrument
 from livered_core.references import (
     Background,
     Failed,
@@ -57,13 +58,16 @@ class Target:
     tables
         Of the run in hand.
     instrument
-        Name of its instrument.
+        Name of its instrument, as the instrument definition says it.
+    definition_sha256
+        Content of that definition.
     two_theta
         Mean scattering angle of each bank, radians.
     """
 
     tables: Tables
     instrument: str
+    definition_sha256: str
     two_theta: tuple[float, ...]
 
     @property
@@ -274,6 +278,9 @@ class References:
                     f"{len(edges[bank])}, or others): reduce it with the same settings."
                 )
                 raise DataModelError(message)
+            if not (np.isfinite(curve.y).all() and np.isfinite(curve.e).all()):
+                message = f"{path} has values that are no numbers in {label!r}: reduce that run anew."
+                raise DataModelError(message)
             y[bank], e[bank], unit = curve.y, curve.e, curve.y_unit
         wanted = "counts/uAh" if self._settings.normalise_by == "proton_charge" else "counts/monitor count"
         if "uAh" not in unit and wanted != unit:
@@ -293,19 +300,24 @@ class _Counter:
     monitor: int
     path: Path
     total: NomCounts | None = None
+    same: set[str] = attrs.field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.same.add(self.target.definition_sha256)
 
     def __call__(self, chunk: Chunk, run: RunInfo) -> None:
-        theirs = self.target.instrument if chunk.instrument is None else chunk.instrument.name
-        if not _same_instrument(theirs, self.target.instrument):
+        self._check(chunk.instrument, run)
+        counts = count_chunk(chunk, self.target.tables, self.leave_out, self.monitor)
+        self.total = counts if self.total is None else self.total + counts
+
+    def _check(self, definition: InstrumentDefinition | None, run: RunInfo) -> None:
+        """Refuse another instrument; another version of the same definition is none."""
+        if definition is None or definition.sha256 in self.same:
+            return
+        theirs = read_instrument(definition).name
+        if theirs != self.target.instrument:
             message = (
                 f"{self.path} (run {run.number}) is of {theirs}, and the sample of {self.target.instrument}."
             )
             raise DataModelError(message)
-        counts = count_chunk(chunk, self.target.tables, self.leave_out, self.monitor)
-        self.total = counts if self.total is None else self.total + counts
-
-
-def _same_instrument(one: str, other: str) -> bool:
-    """NOM is NOMAD."""
-    first, second = one.strip().upper(), other.strip().upper()
-    return first.startswith(second) or second.startswith(first)
+        self.same.add(definition.sha256)

@@ -16,6 +16,7 @@ from livered_nom.settings import NomSettings
 from livered_nom.total import Plan, TotalInputs, make_total, total_curves
 
 _NS = 1e-9
+_CALIBRANT_FORMULA = "C"
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +87,7 @@ def make_result(
         account["n_error_or_unmapped"] = counts.n_lost_before
     if exposure.note:
         account["normalisation"] = exposure.note
-    curves = bank_curves(counts.d, sample, corrections, settings)
+    curves = bank_curves(counts.d, sample, corrections, settings.bank_labels, _calibrant(reduction))
     total, why = _total(sample, corrections, reduction, update)
     return Result(
         run_number=run.number,
@@ -95,6 +96,14 @@ def make_result(
         images=[] if reduction.tables is None else make_images(counts, reduction.tables.two_theta),
         metadata={**account, **said, **why, **notes},
     )
+
+
+def _calibrant(reduction: Reduction) -> str:
+    """Return what the peaks are compared with: not with diamond where something else is known to be in the beam."""
+    scattering = reduction.scattering
+    if scattering is not None and scattering.formula != _CALIBRANT_FORMULA:
+        return ""
+    return reduction.settings.calibrant
 
 
 def _usable(
