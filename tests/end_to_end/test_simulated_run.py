@@ -37,13 +37,15 @@ REFLECTIONS = cubic_reflections(DIAMOND_A, "diamond", 0.3, 3.0)
 
 
 def curves(file: Path) -> dict[str, h5py.Group]:
-    """Label to its x, y, e and units."""
+    """Label to its x and y, and their units; without the images."""
     with h5py.File(file) as opened:
         entry = opened[opened.attrs["default"]]
         found = {}
         for group in entry.values():
             if isinstance(group, h5py.Group) and group.attrs.get("NX_class") == "NXdata":
                 signal = group[group.attrs["signal"]]
+                if signal.ndim != 1:
+                    continue
                 axis = group[np.atleast_1d(group.attrs["axes"])[0]]
                 title = group["title"][()].decode() if "title" in group else group.name
                 found[title] = (axis[()], signal[()], axis.attrs["units"], signal.attrs["units"])
