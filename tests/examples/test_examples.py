@@ -70,6 +70,31 @@ def test_the_toys_pixels_are_where_its_plugin_believes():
     assert middles == pytest.approx([60, 150], abs=1)
 
 
+def powder_pattern(folder, number):
+    text = (folder / "output" / "PDX-simulated" / f"PDX_{number}_all.dat").read_text()
+    notes = dict(line[2:].split(": ", 1) for line in text.splitlines() if line.startswith("# "))
+    return notes, np.loadtxt(text.splitlines(), unpack=True)
+
+
+def test_the_powder_diffractometer_shows_silicon_over_vanadium(environment, tmp_path):
+    run = "livered run --instrument PDX --simulate --stop-after-run --plain"
+    done = environment.run(tmp_path, run, **SHORT, simulate__sample="vanadium", simulate__run_number=7)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "pdx.toml").write_text('[plugins.pdx]\nvanadium = "output/PDX-simulated/PDX_7.h5"\n')
+    done = environment.run(tmp_path, f"{run} --config pdx.toml", **SHORT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    notes, (low, high, y, _) = powder_pattern(tmp_path, 1)
+    assert notes["y"].endswith("in dimensionless")
+    assert int(notes["curve counts"]) > 400_000
+    for d in (1.9201, 1.6375, 1.2459, 1.1086):
+        near = np.flatnonzero(abs((low + high) / 2 - d) < 0.03)
+        top = near[y[near].argmax()]
+        assert low[top] - 0.003 < d < high[top] + 0.003
+        assert y[top] > 3 * np.median(y[near])
+    plugin = EXAMPLES / "powder_diffractometer" / "src" / "livered_powder" / "plugin.py"
+    assert len(plugin.read_text(encoding="utf-8").splitlines()) < 60
+
+
 def test_the_sink_writes_a_row_for_a_run(environment, tmp_path):
     (tmp_path / "toy.toml").write_text('[plugins.sink_sqlite]\ndatabase = "runs.sqlite"\n')
     done = environment.run(tmp_path, f"{RUN} --config toy.toml", **SHORT)

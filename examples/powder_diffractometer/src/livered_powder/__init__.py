@@ -1,0 +1,1 @@
+"""A powder diffractometer in the manner of POWGEN, as a livered plugin."""
