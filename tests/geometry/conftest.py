@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from livered_core.geometry import read_instrument
+from livered_core.geometry.logs import Logs
 from livered_core.model import Instrument, InstrumentDefinition
 
 REPOSITORY = Path(__file__).parents[2]
@@ -35,8 +36,8 @@ Read = Callable[..., Instrument]
 def read() -> Read:
     """Read a body of types, components and idlists, wrapped into an instrument."""
 
-    def _read(body: str, defaults: str = "") -> Instrument:
-        return read_instrument(wrap(body, defaults))
+    def _read(body: str, defaults: str = "", logs: Logs | None = None) -> Instrument:
+        return read_instrument(wrap(body, defaults), logs)
 
     return _read
 

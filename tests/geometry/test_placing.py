@@ -294,60 +294,6 @@ def test_what_detects_nothing_takes_no_id(read):
     np.testing.assert_array_equal(instrument.pixel_id, [0])
 
 
-PANEL = (
-    '<type name="panel" is="rectangular_detector" type="pixel" xpixels="2" xstart="-0.1" xstep="0.2" '
-    'ypixels="3" ystart="-0.3" ystep="0.3"/>'
-)
-
-
-@pytest.mark.parametrize(
-    ("numbering", "expected"),
-    [
-        ("", [[100, 101, 102], [103, 104, 105]]),
-        ('idfillbyfirst="y" idstepbyrow="10" idstep="2"', [[100, 102, 104], [110, 112, 114]]),
-        ('idfillbyfirst="x"', [[100, 102, 104], [101, 103, 105]]),
-        ('idfillbyfirst="x" idstepbyrow="10"', [[100, 110, 120], [101, 111, 121]]),
-    ],
-)
-def test_rectangular_panel(read, numbering, expected):
-    instrument = read(
-        f'{PANEL}<component type="panel" idstart="100" {numbering}>'
-        '<location name="bank7" z="2"><rot val="90"/></location></component>'
-    )
-    place = dict(zip(instrument.pixel_id.tolist(), instrument.position.tolist(), strict=True))
-    assert sorted(place) == sorted(np.ravel(expected))
-    for i, x in enumerate((-0.1, 0.1)):
-        for j, y in enumerate((-0.3, 0.0, 0.3)):
-            np.testing.assert_allclose(place[expected[i][j]], [-y, x, 2], atol=1e-12)
-    assert instrument.bank_names == ("bank7",)
-
-
-def test_structured_panel(read):
-    instrument = read(
-        """
-        <type name="fan" is="StructuredDetector" type="pixel" xpixels="2" ypixels="1">
-          <vertex x="-2" y="0"/><vertex x="0" y="0"/><vertex x="2" y="0"/>
-          <vertex x="-4" y="1"/><vertex x="0" y="1"/><vertex x="4" y="1"/>
-        </type>
-        <component type="fan" idstart="5" idfillbyfirst="x"><location z="3" name="fan1"/></component>
-        """
-    )
-    # Widths 4 and 2: a quarter of their sum from the first corner.
-    assert_positions(instrument, [-2 + 1.5, 0.5, 3], [0 + 1.5, 0.5, 3])
-    np.testing.assert_array_equal(instrument.pixel_id, [5, 6])
-
-
-def test_a_structured_panel_faces_nothing(read):
-    body = """
-        <type name="fan" is="StructuredDetector" type="pixel" xpixels="1" ypixels="1">
-          <vertex x="0" y="0"/><vertex x="2" y="0"/><vertex x="0" y="2"/><vertex x="2" y="2"/>
-        </type>
-        <component type="fan" idstart="0"><location x="3"/></component>
-        """
-    instrument = read(body, defaults='<components-are-facing x="0" y="0" z="0"/>')
-    assert_positions(instrument, [4, 1, 0])
-
-
 def test_another_reference_frame_is_turned_to_the_models(read):
     frame = '<reference-frame><along-beam axis="x"/><pointing-up axis="z"/><handedness val="right"/></reference-frame>'
     instrument = read(

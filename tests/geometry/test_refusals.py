@@ -16,6 +16,7 @@ PIXEL = '<component type="pixel" idlist="ids"><location x="1"/></component>'
 ONE_ID = '<idlist idname="ids" start="0" end="0"/>'
 SOURCE = '<component type="s"><location z="-1"/></component><type name="s" is="Source"/>'
 SAMPLE = '<component type="p"><location/></component><type name="p" is="SamplePos"/>'
+GRID = '<type name="w" is="GridDetector" xpixels="1" ypixels="1" zpixels="1"/>'
 DETECTOR = f'<type name="pixel" is="detector"/>{PIXEL}{ONE_ID}'
 
 BOMB = """<?xml version="1.0"?>
@@ -118,7 +119,31 @@ BODIES = {
         "".join(f'<type name="w{i}" is="RectangularDetector" xpixels="2000" ypixels="2000"/>' for i in range(5)),
         "pixels in its panels",
     ),
-    "grid": ('<type name="w" is="GridDetector"/>', "not supported"),
+    "detector of another kind": ('<type name="w" is="SpiralDetector"/>', "not supported"),
+    "grid without size": ('<type name="w" is="GridDetector"/>', "needs the attribute xpixels"),
+    "grid of fewer layers than none": (GRID.replace('zpixels="1"', 'zpixels="-1"'), "zpixels must not be negative"),
+    "grid of no rows": (GRID.replace('ypixels="1"', 'ypixels="0"'), "must be positive"),
+    "grid without end": (GRID.replace('pixels="1"', 'pixels="300"'), "all pixels not more than 16777216"),
+    "grid without ids": (f'{GRID}<component type="w"><location z="1"/></component>', "idstart"),
+    "grid in no order": (f'{GRID}<component type="w" idstart="1"><location z="1"/></component>', "idfillorder"),
+    "grid with an axis twice": (
+        f'{GRID}<component type="w" idstart="1" idfillorder="xyx"><location z="1"/></component>',
+        "in the order 'xyx': 3 axes need",
+    ),
+    "grid with an axis unknown": (
+        f'{GRID}<component type="w" idstart="1" idfillorder="xyw"><location z="1"/></component>',
+        "in the order 'xyw'",
+    ),
+    "panel in three directions": (
+        '<type name="w" is="RectangularDetector" xpixels="1" ypixels="1"/>'
+        '<component type="w" idstart="1" idfillorder="xyz"><location z="1"/></component>',
+        "2 axes need",
+    ),
+    "grid with its ids twice": (
+        f'{GRID}'
+        '<component type="w" idstart="1" idfillorder="xyz"><location z="1"/><location z="2"/></component>',
+        "detector id 1",
+    ),
     "moved by a log": (
         '<component type="pixel" idlist="ids"><location x="1"><parameter name="x"><logfile id="arm"/></parameter>'
         "</location></component>" + ONE_ID,

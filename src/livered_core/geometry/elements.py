@@ -19,32 +19,16 @@ from livered_core.geometry.language import (
     Component,
     Facing,
     Language,
+    Link,
     Location,
     PanelIds,
     Rules,
     Type,
 )
 from livered_core.geometry.locations import Budget, cartesian, expand_locations, read_location, read_point
-from livered_core.geometry.panels import read_rectangular_panel, read_structured_panel
+from livered_core.geometry.moves import MOVING, NOT_SUPPORTED, read_settings
+from livered_core.geometry.panels import read_grid_panel, read_rectangular_panel, read_structured_panel
 from livered_core.geometry.rotation import Matrix
-
-PLACING_PARAMETERS = frozenset(
-    [
-        "x",
-        "y",
-        "z",
-        "rotx",
-        "roty",
-        "rotz",
-        "r-position",
-        "t-position",
-        "p-position",
-        "sca",
-        "scalex",
-        "scaley",
-    ]
-)
-"""``<parameter>`` elements of these names move, turn or stretch a component, often by the value of a log."""
 
 CATEGORIES: dict[str, Category] = {
     "source": "source",
@@ -53,6 +37,7 @@ CATEGORIES: dict[str, Category] = {
     "monitor": "monitor",
     "rectangulardetector": "rectangulardetector",
     "structureddetector": "structureddetector",
+    "griddetector": "griddetector",
 }
 
 
@@ -77,7 +62,7 @@ def read_language(root: Element) -> Language:
     if root.tag != "instrument":
         message = f"has the root element {describe(root)}: it is not an instrument definition."
         raise GeometryError(message)
-    _refuse_what_moves_components(root)
+    _refuse_misplaced_parameters(root)
     rules = _read_rules(root)
     budget = Budget()
     types: dict[str, Type] = {}
@@ -88,7 +73,7 @@ def read_language(root: Element) -> Language:
             raise GeometryError(message)
         types[type_.name] = type_
     components = tuple(_read_component(element, rules, budget) for element in children(root, "component"))
-    language = Language(rules, types, components, _read_idlists(root, budget))
+    language = Language(rules, types, components, _read_idlists(root, budget), _read_links(root))
     for component in [*components, *(part for type_ in types.values() for part in type_.components)]:
         if component.type_name not in types:
             message = f"places components of the type {quote(component.type_name)}, which it does not define."
@@ -99,18 +84,30 @@ def read_language(root: Element) -> Language:
     return language
 
 
-def _refuse_what_moves_components(root: Element) -> None:
+def _refuse_misplaced_parameters(root: Element) -> None:
+    """Refuse parameters that would move something if they stood elsewhere: nobody knows what they mean here."""
     for parent in root.iter():
-        for element in children(parent, "parameter"):
-            if element.get("name") in PLACING_PARAMETERS and element.get("type") != "fitting":
-                message = (
-                    f"moves {describe(parent)} by {describe(element)}, which is not supported: "
-                    "put the position into the <location>."
-                )
+        if parent.tag not in {"component", "location", "component-link"}:
+            for element in children(parent, "parameter"):
+                if element.get("type") != "fitting" and element.get("name") in MOVING | NOT_SUPPORTED:
+                    message = (
+                        f"moves {describe(parent)} by {describe(element)}, which has no meaning there: "
+                        "put it into a <component> or <location>."
+                    )
+                    raise GeometryError(message)
+
+
+def _read_links(root: Element) -> tuple[Link, ...]:
+    links = []
+    for element in children(root, "component-link"):
+        settings = read_settings(element)
+        if settings:
+            if has_any(element, "id"):
+                message = f"moves a single detector by {describe(element)}, which is not supported: name a component."
                 raise GeometryError(message)
-    for element in root.iter("indirect-neutronic-positions"):
-        message = f"has {describe(element)}: neutronic positions are not supported."
-        raise GeometryError(message)
+            path = required(element, "name").strip("/").split("/")
+            links.append(Link(tuple(path), settings))
+    return tuple(links)
 
 
 def _read_idlists(root: Element, budget: Budget) -> dict[str, Ids]:
@@ -128,7 +125,9 @@ def _read_idlists(root: Element, budget: Budget) -> dict[str, Ids]:
 def _read_rules(root: Element) -> Rules:
     defaults = next(children(root, "defaults"), None)
     if defaults is None:
-        return Rules(math.radians(1.0), spherical_is_delta=False, facing=None, axes=np.eye(3))
+        return Rules(
+            math.radians(1.0), spherical_is_delta=False, facing=None, neutronic=False, axes=np.eye(3)
+        )
     for element in children(defaults, "length"):
         if element.get("unit", "metre").lower() not in {"metre", "meter", "m"}:
             message = f"has {describe(element)}: lengths must be in metres."
@@ -146,6 +145,7 @@ def _read_rules(root: Element) -> Rules:
         radians_per_unit=per_unit,
         spherical_is_delta=offsets is not None and offsets.get("spherical") == "delta",
         facing=None if facing is None else Facing(np.eye(3), cartesian(read_point(facing, per_unit))),
+        neutronic=next(children(defaults, "indirect-neutronic-positions"), None) is not None,
         axes=_read_axes(defaults),
     )
 
@@ -188,8 +188,10 @@ def _read_type(element: Element, rules: Rules, budget: Budget) -> Type:
         panel = read_rectangular_panel(element)
     elif not components and category == "structureddetector":
         panel = read_structured_panel(element)
+    elif not components and category == "griddetector":
+        panel = read_grid_panel(element)
     if panel is not None:
-        budget.spend_pixels(panel.offsets.shape[0] * panel.offsets.shape[1])
+        budget.spend_pixels(panel.offsets.size // 3)
     return Type(name, category, components, panel)
 
 
@@ -211,6 +213,7 @@ def _read_component(element: Element, rules: Rules, budget: Budget) -> Component
         locations=tuple(locations),
         is_monitor=element.get("mark-as") == "monitor",
         panel_ids=_read_panel_ids(element),
+        settings=read_settings(element),
     )
 
 
@@ -222,4 +225,5 @@ def _read_panel_ids(element: Element) -> PanelIds | None:
         message = f"has {describe(element)}: idfillbyfirst must be x or y."
         raise GeometryError(message)
     by_row = integer(element, "idstepbyrow") if has_any(element, "idstepbyrow") else None
-    return PanelIds(integer(element, "idstart"), first == "y", by_row, integer(element, "idstep", 1))
+    order = element.get("idfillorder", "yx" if first == "y" else "xy")
+    return PanelIds(integer(element, "idstart"), order, by_row, integer(element, "idstep", 1))

@@ -6,6 +6,7 @@ Angles are in radians here, whatever unit the definition uses.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import attrs
@@ -13,10 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from livered_core.geometry.idlist import Ids
+from livered_core.geometry.moves import Setting
 from livered_core.geometry.rotation import Matrix, Vector
 
 Category = Literal[
-    "", "source", "samplepos", "detector", "monitor", "rectangulardetector", "structureddetector"
+    "",
+    "source",
+    "samplepos",
+    "detector",
+    "monitor",
+    "rectangulardetector",
+    "structureddetector",
+    "griddetector",
 ]
 """What a type is (its attribute `is`, in small letters without underscores); empty for all that neither places
 detectors nor source or sample."""
@@ -72,6 +81,10 @@ class Location:
         Names of the parts of the type that are left out here.
     is_monitor
         True for ``mark-as="monitor"``.
+    settings
+        Parameters that move this placement, by name.
+    neutronic
+        Where the neutrons seem to be detected (``<neutronic>``): it counts where the definition says so.
     """
 
     name: str | None
@@ -80,6 +93,8 @@ class Location:
     facing: Facing | None = None
     excluded: frozenset[str] = frozenset()
     is_monitor: bool = False
+    settings: dict[str, Setting] = attrs.field(factory=dict)
+    neutronic: Location | None = None
 
 
 @attrs.frozen
@@ -89,9 +104,10 @@ class PanelIds:
     Attributes
     ----------
     start
-        Id of the pixel at column 0, row 0.
-    fill_by_first_y
-        True when ids grow along y first.
+        Id of the first pixel.
+    order
+        Axes along which ids grow, the fastest first: ``yx`` or ``xy``, and for a grid of three dimensions three
+        letters, or empty where the definition does not say.
     step_by_row
         Added from one line to the next; None for as many as a line has pixels.
     step
@@ -99,7 +115,7 @@ class PanelIds:
     """
 
     start: int
-    fill_by_first_y: bool
+    order: str
     step_by_row: int | None
     step: int
 
@@ -111,7 +127,7 @@ class Panel:
     Attributes
     ----------
     offsets
-        float64[nx, ny, 3], metres, relative to the panel.
+        float64[nx, ny, 3], or float64[nx, ny, nz, 3] for a grid, metres, relative to the panel.
     """
 
     offsets: npt.NDArray[np.float64]
@@ -135,6 +151,8 @@ class Component:
         True for ``mark-as="monitor"``.
     panel_ids
         Where the type is a panel.
+    settings
+        Parameters that move all its placements, by name.
     """
 
     type_name: str
@@ -143,6 +161,7 @@ class Component:
     locations: tuple[Location, ...]
     is_monitor: bool
     panel_ids: PanelIds | None
+    settings: dict[str, Setting] = attrs.field(factory=dict)
 
     def name_of(self, location: Location) -> str:
         """Name of a placement, by Mantid's rule: its own, else the component's, else the type's."""
@@ -183,6 +202,8 @@ class Rules:
         True when r, theta, phi are differences to those of the parent.
     facing
         Where components without a ``<facing>`` of their own look; None for nowhere in particular.
+    neutronic
+        True when ``<neutronic>`` positions count (``<indirect-neutronic-positions/>``).
     axes
         float64[3, 3]: turns the definition's coordinates into the model's, with the beam along z and y upwards.
     """
@@ -190,10 +211,28 @@ class Rules:
     radians_per_unit: float
     spherical_is_delta: bool
     facing: Facing | None
+    neutronic: bool
     axes: Matrix
 
 
 @attrs.frozen(eq=False)
+class Link:
+    """Parameters for components that stand elsewhere in the document (``<component-link>``).
+
+    Attributes
+    ----------
+    path
+        Names of components that follow each other downwards; the last one is moved. A single name holds for all
+        components of that name.
+    settings
+        By name.
+    """
+
+    path: tuple[str, ...]
+    settings: dict[str, Setting]
+
+
+@attrs.frozen(eq=False, slots=False)
 class Language:
     """A whole definition.
 
@@ -207,9 +246,27 @@ class Language:
         Those that stand in the instrument itself.
     idlists
         By idname.
+    links
+        Parameters that move components from afar, in the order of the document.
     """
 
     rules: Rules
     types: dict[str, Type]
     components: tuple[Component, ...]
     idlists: dict[str, Ids]
+    links: tuple[Link, ...]
+
+    @cached_property
+    def measuring(self) -> frozenset[str]:
+        """Names of the types that hold a detector, a monitor, the source or the sample, however deep."""
+        found = {name for name, type_ in self.types.items() if type_.category}
+        users: dict[str, list[str]] = {}
+        for name, type_ in self.types.items():
+            for part in type_.components:
+                users.setdefault(part.type_name, []).append(name)
+        waiting = list(found)
+        while waiting:
+            new = set(users.get(waiting.pop(), ())) - found
+            found |= new
+            waiting.extend(new)
+        return frozenset(found)

@@ -11,6 +11,7 @@ from livered_core.errors import GeometryError
 from livered_core.geometry.document import children, describe, has_any, integer, number
 from livered_core.geometry.idlist import MAX_DETECTORS
 from livered_core.geometry.language import Facing, Location, Point
+from livered_core.geometry.moves import read_settings
 from livered_core.geometry.rotation import Matrix, Vector, about_axis, spherical_to_cartesian
 
 MAX_LOCATIONS = 1_000_000
@@ -112,15 +113,16 @@ def read_location(element: Element, radians_per_unit: float) -> Location:
     Parameters
     ----------
     element
-        With its children ``<rot>``, ``<trans>``, ``<facing>`` and ``<exclude>``.
+        With its children ``<rot>``, ``<trans>``, ``<facing>``, ``<exclude>``, ``<parameter>`` and ``<neutronic>``.
     radians_per_unit
         Of the angles in the document.
 
     Raises
     ------
     GeometryError
-        When a number is none, or a rotation has no axis.
+        When a number is none, a rotation has no axis, or a parameter is not understood.
     """
+    neutronic = next(children(element, "neutronic"), None)
     steps: list[Matrix | Point] = []
     if has_any(element, "rot"):
         steps.append(_read_rotation(element, "rot", radians_per_unit))
@@ -138,7 +140,20 @@ def read_location(element: Element, radians_per_unit: float) -> Location:
         facing=_read_facing(element, radians_per_unit),
         excluded=frozenset(part for e in element.iter("exclude") if (part := e.get("sub-part")) is not None),
         is_monitor=element.get("mark-as") == "monitor",
+        settings=read_settings(element),
+        neutronic=None if neutronic is None else _read_neutronic(neutronic, radians_per_unit),
     )
+
+
+def _read_neutronic(element: Element, radians_per_unit: float) -> Location:
+    for child in children(element, "neutronic"):
+        message = f"has {describe(child)} in {describe(element)}, where it has no meaning."
+        raise GeometryError(message)
+    location = read_location(element, radians_per_unit)
+    if any(isinstance(step, Point) for step in location.steps) or location.settings:
+        message = f"has {describe(element)} with translations or parameters inside, which is not supported."
+        raise GeometryError(message)
+    return location
 
 
 def _next_step(element: Element) -> Element | None:
@@ -161,7 +176,9 @@ def _read_facing(location: Element, radians_per_unit: float) -> Facing | None:
     element = next(children(location, "facing"), None)
     if element is None:
         return None
-    first = about_axis(number(element, "rot", 0.0) * radians_per_unit, np.array([0.0, 0.0, 1.0]))
+    first = np.eye(3)
+    if has_any(element, "rot"):
+        first = about_axis(number(element, "rot") * radians_per_unit, np.array([0.0, 0.0, 1.0]))
     if has_any(element, "val"):
         return Facing(first, None)
     return Facing(first, cartesian(read_point(element, radians_per_unit)))
@@ -194,7 +211,7 @@ def expand_locations(element: Element, radians_per_unit: float, budget: Budget) 
         message = f"has {describe(element)}: n-elements must be positive."
         raise GeometryError(message)
     budget.spend(count)
-    for child in children(element, "rot", "trans", "facing", "exclude"):
+    for child in children(element, "rot", "trans", "facing", "exclude", "neutronic"):
         message = f"has {describe(child)} in {describe(element)}, where it has no meaning: write <location> elements."
         raise GeometryError(message)
     columns: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Panels: types that are a grid of pixels, RectangularDetector and StructuredDetector."""
+"""Panels: types that are a grid of pixels, RectangularDetector, StructuredDetector and GridDetector."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from livered_core.errors import GeometryError
-from livered_core.geometry.document import describe, integer, number
+from livered_core.geometry.document import describe, integer, number, quote
 from livered_core.geometry.idlist import MAX_DETECTORS, Ids
 from livered_core.geometry.language import Panel, PanelIds
 
@@ -35,6 +35,33 @@ def read_rectangular_panel(element: Element) -> Panel:
     x = number(element, "xstart", 0.0) + number(element, "xstep", 0.0) * np.arange(columns)
     offsets[:, :, 0] = x[:, np.newaxis]
     offsets[:, :, 1] = number(element, "ystart", 0.0) + number(element, "ystep", 0.0) * np.arange(rows)
+    return Panel(offsets)
+
+
+def read_grid_panel(element: Element) -> Panel:
+    """Read a ``<type is="GridDetector">``.
+
+    Pixel (i, j, k) is at ``(xstart + i xstep, ystart + j ystep, zstart + k zstep)``. Without zpixels, or where it
+    is 0, there is one layer (as in Mantid).
+
+    Raises
+    ------
+    GeometryError
+        When a number of pixels along x or y is missing or not positive, or that along z is negative.
+    """
+    columns, rows = _read_size(element)
+    layers = integer(element, "zpixels", 0)
+    if layers < 0 or columns * rows * layers > MAX_DETECTORS:
+        message = f"has {describe(element)}: zpixels must not be negative, and all pixels not more than {MAX_DETECTORS}."
+        raise GeometryError(message)
+    layers = max(layers, 1)
+    offsets = np.empty((columns, rows, layers, 3))
+    for axis, count in enumerate(offsets.shape[:3]):
+        letter = "xyz"[axis]
+        start, step = number(element, f"{letter}start", 0.0), number(element, f"{letter}step", 0.0)
+        shape = [1, 1, 1]
+        shape[axis] = count
+        offsets[..., axis] = (start + step * np.arange(count)).reshape(shape)
     return Panel(offsets)
 
 
@@ -71,23 +98,36 @@ def read_structured_panel(element: Element) -> Panel:
 def number_pixels(panel: Panel, ids: PanelIds) -> Ids:
     """Give each pixel of a panel its id.
 
+    Ids grow by `step` along the first axis of the order, by `step_by_row` along the second, and along the third by
+    `step_by_row` times the number of pixels along the second.
+
     Parameters
     ----------
     panel
-        nx columns of ny pixels.
+        nx columns of ny pixels, in a grid nz layers of them.
     ids
         The component's numbering.
 
     Returns
     -------
-    int64[nx, ny]
+    int64[nx, ny] or int64[nx, ny, nz]
+
+    Raises
+    ------
+    GeometryError
+        When the order does not name each axis of the panel once.
     """
-    columns, rows = panel.offsets.shape[:2]
-    along_x, along_y = np.arange(columns)[:, np.newaxis], np.arange(rows)[np.newaxis, :]
-    if ids.fill_by_first_y:
-        by_row = rows if ids.step_by_row is None else ids.step_by_row
-        numbers: Ids = ids.start + along_x * by_row + along_y * ids.step
-    else:
-        by_row = columns if ids.step_by_row is None else ids.step_by_row
-        numbers = ids.start + along_y * by_row + along_x * ids.step
+    counts = panel.offsets.shape[:-1]
+    axes = "xyz"[: len(counts)]
+    if sorted(ids.order) != list(axes):
+        needed = "idfillbyfirst" if len(counts) == 2 else "idfillorder, such as xyz"
+        message = f"numbers the pixels of a panel in the order {quote(ids.order)}: {len(counts)} axes need {needed}."
+        raise GeometryError(message)
+    index: dict[str, Ids] = dict(zip(axes, np.indices(counts, np.int64, sparse=True), strict=True))
+    size = dict(zip(axes, counts, strict=True))
+    by_row = size[ids.order[0]] if ids.step_by_row is None else ids.step_by_row
+    steps = (ids.step, by_row, by_row * size[ids.order[1]])
+    numbers: Ids = np.full(counts, ids.start, np.int64)
+    for axis, step in zip(ids.order, steps, strict=False):
+        numbers += index[axis] * step
     return numbers

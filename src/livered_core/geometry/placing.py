@@ -14,48 +14,27 @@ import numpy.typing as npt
 
 from livered_core.errors import GeometryError
 from livered_core.geometry.document import quote
+from livered_core.geometry.frames import (
+    BankPath,
+    Frame,
+    bank_of_tube,
+    locate,
+    neutronic_offset,
+    root_frame,
+    say,
+    settings_of,
+)
 from livered_core.geometry.idlist import MAX_DETECTORS, IdCursor, Ids
-from livered_core.geometry.language import Component, Facing, Language, Location, Point, Rules, Type
+from livered_core.geometry.language import Component, Facing, Language, Location, Point, Type
+from livered_core.geometry.logs import LogReader
 from livered_core.geometry.panels import number_pixels
-from livered_core.geometry.rotation import Matrix, Vector, spherical_to_cartesian, turning_z_to
+from livered_core.geometry.rotation import Vector, spherical_to_cartesian
 
 MAX_DEPTH = 50
 """Deeper nesting of types than any instrument has."""
 
 MAX_PLACEMENTS = 200_000
 """More placed assemblies than any instrument has; types within types multiply quickly."""
-
-BankPath = tuple[str, ...]
-"""Names of the components that lead to a bank, the outermost first."""
-
-
-@attrs.frozen(eq=False)
-class Frame:
-    """A placed component, as what is in it sees it.
-
-    Attributes
-    ----------
-    position
-        float64[3], metres, in the instrument's coordinates.
-    rotation
-        float64[3, 3], into the instrument's coordinates.
-    spherical
-        float64[3], r, theta, phi (metres, radians) from which those of its parts count where they are
-        differences.
-    path
-        Explicit names from the instrument down to this component.
-    label
-        Its name by Mantid's rule; empty for the instrument.
-    parent
-        What it is in; None for the instrument.
-    """
-
-    position: Vector
-    rotation: Matrix
-    spherical: Vector
-    path: BankPath
-    label: str
-    parent: Frame | None
 
 
 @attrs.frozen(eq=False)
@@ -97,105 +76,36 @@ class Placed:
     samples: list[Vector] = attrs.field(factory=list)
 
 
-def place(language: Language) -> Placed:
+def place(language: Language, logs: LogReader) -> Placed:
     """Place every component.
 
     Parameters
     ----------
     language
         A definition's nouns.
+    logs
+        Where values of logs come from, for components that logs move.
 
     Raises
     ------
     GeometryError
-        When ids and detectors are not as many, types contain themselves, or there are more parts than any
-        instrument has.
+        When ids and detectors are not as many, types contain themselves, there are more parts than any
+        instrument has, or a parameter that moves something has no value.
     """
-    walk = _Walk(language)
-    root = Frame(np.zeros(3), np.eye(3), np.zeros(3), (), "", None)
+    walk = _Walk(language, logs)
+    root = root_frame()
     for component in language.components:
         walk.ids = IdCursor()
         walk.place_component(component, root, depth=0)
-        walk.ids.check_exhausted(_say(component))
+        walk.ids.check_exhausted(say(component))
+    _check_links(language)
     return walk.placed
-
-
-def bank_of_tube(tube: Frame) -> BankPath:
-    """Bank of the detectors that stand directly in a component (a tube, or the instrument itself).
-
-    It is the innermost component around the tube that has an explicit name (of its own or of its placement).
-    Where none has one it is the component around the tube, called by its type; where there is none, the tube.
-    """
-    if tube.parent is None or tube.parent.parent is None:
-        return tube.path or (tube.label,)
-    return tube.parent.path or (tube.parent.label,)
-
-
-def offset(point: Point, base: Vector, rules: Rules) -> Vector:
-    """Place of a point relative to a parent whose spherical coordinates are `base`: float64[3], metres."""
-    if not point.spherical:
-        return point.values
-    if not rules.spherical_is_delta:
-        return spherical_to_cartesian(point.values)
-    return spherical_to_cartesian(point.values + base) - spherical_to_cartesian(base)
-
-
-def locate(component: Component, location: Location, parent: Frame, rules: Rules) -> Frame:
-    """Place a component within its parent, by Mantid's rules (InstrumentDefinitionParser::setLocation).
-
-    Parameters
-    ----------
-    component, location
-        What is placed, and which of its locations.
-    parent
-        Where it is placed.
-    rules
-        The definition's defaults.
-    """
-    relative = offset(location.point, parent.spherical, rules)
-    own = parent.spherical + location.point.values if location.point.spherical else None
-    rotation = np.eye(3)
-    for step in location.steps:
-        if isinstance(step, Point):
-            base = parent.spherical if own is None else own
-            # Mantid turns a <trans> by the absolute rotation, although it then counts in the parent's axes.
-            relative = relative + parent.rotation @ rotation @ offset(step, base, rules)
-            own = base + step.values if step.spherical else own
-        else:
-            rotation = rotation @ step
-    position = parent.position + parent.rotation @ relative
-    rotation = parent.rotation @ rotation
-    name = location.name or component.name
-    return Frame(
-        position=position,
-        rotation=_face(position, rotation, rules.facing if location.facing is None else location.facing),
-        spherical=np.zeros(3) if own is None else own,
-        path=(*parent.path, name) if name else parent.path,
-        label=component.name_of(location),
-        parent=parent,
-    )
-
-
-def _face(position: Vector, rotation: Matrix, facing: Facing | None) -> Matrix:
-    if facing is None:
-        return rotation
-    rotation = rotation @ facing.first
-    if facing.point is None:
-        return rotation
-    direction = position - facing.point
-    if not direction.any():
-        return rotation
-    turned: Matrix = rotation @ turning_z_to(rotation.T @ direction)
-    return turned
-
-
-def _say(component: Component) -> str:
-    return f"the component {quote(component.name or component.type_name)}"
 
 
 @attrs.define(eq=False)
 class _Walk:
     language: Language
+    logs: LogReader
     placed: Placed = attrs.field(factory=Placed)
     ids: IdCursor = attrs.field(factory=IdCursor)
     offsets: dict[Component, npt.NDArray[np.float64]] = attrs.field(factory=dict)
@@ -205,7 +115,7 @@ class _Walk:
     def place_component(self, component: Component, parent: Frame, depth: int) -> None:
         if depth > MAX_DEPTH:
             message = (
-                f"nests types more than {MAX_DEPTH} deep at {_say(component)}: does a type contain itself?"
+                f"nests types more than {MAX_DEPTH} deep at {say(component)}: does a type contain itself?"
             )
             raise GeometryError(message)
         if component.idlist is not None and component.idlist != self.ids.name:
@@ -225,7 +135,7 @@ class _Walk:
         self._count(len(component.locations))
         self._mark(type_, component, component.locations, parent)
         for location in component.locations:
-            frame = locate(component, location, parent, self.language.rules)
+            frame = locate(component, location, parent, self.language, self.logs)
             for part in type_.components:
                 kept = _without_excluded(part, location.excluded)
                 if kept is not None:
@@ -234,7 +144,7 @@ class _Walk:
     def _place_panel(self, component: Component, type_: Type, parent: Frame) -> None:
         panel = type_.panel
         if panel is None or component.panel_ids is None:
-            message = f"has a panel without the attribute idstart: {_say(component)}."
+            message = f"has a panel without the attribute idstart: {say(component)}."
             raise GeometryError(message)
         ids = number_pixels(panel, component.panel_ids).ravel()
         locations: Sequence[Location] = component.locations
@@ -244,7 +154,7 @@ class _Walk:
             locations = [attrs.evolve(location, facing=nowhere) for location in locations]
         for location in locations:
             self._count(1, len(ids))
-            frame = locate(component, location, parent, self.language.rules)
+            frame = locate(component, location, parent, self.language, self.logs)
             bank = frame.path or (parent.label or frame.label,)
             position = frame.position + panel.offsets.reshape(-1, 3) @ frame.rotation.T
             self.placed.pixels.append(PlacedPixels(ids, position, bank))
@@ -252,14 +162,18 @@ class _Walk:
     def _place_detectors(self, component: Component, type_: Type, parent: Frame) -> None:
         count = len(component.locations)
         self._count(0, count)
-        ids = self.ids.take(count, _say(component))
+        ids = self.ids.take(count, say(component))
         position = parent.position + self._detector_offsets(component, parent) @ parent.rotation.T
         if type_.category == "monitor" or component.is_monitor:
             is_monitor = np.ones(count, np.bool_)
         else:
             is_monitor = np.array([location.is_monitor for location in component.locations])
+        is_pixel = ~is_monitor
+        if self.language.rules.neutronic:
+            # Mantid leaves detectors without a neutronic position out of the instrument.
+            is_pixel &= np.array([location.neutronic is not None for location in component.locations])
         bank = bank_of_tube(parent) if parent.parent is not None else (component.name or component.type_name,)
-        for group, chosen in ((self.placed.monitors, is_monitor), (self.placed.pixels, ~is_monitor)):
+        for group, chosen in ((self.placed.monitors, is_monitor), (self.placed.pixels, is_pixel)):
             if chosen.any():
                 group.append(PlacedPixels(ids[chosen], position[chosen], bank))
 
@@ -269,15 +183,24 @@ class _Walk:
         if component in self.offsets:
             return self.offsets[component]
         locations = component.locations
-        if any(isinstance(step, Point) for location in locations for step in location.steps):
-            # A <trans> depends on how the parent is turned: these are placed one by one.
-            frames = [locate(component, location, parent, rules) for location in locations]
+        if any(isinstance(step, Point) for location in locations for step in location.steps) or any(
+            settings_of(component, location, parent, self.language) for location in locations
+        ):
+            # A <trans> depends on how the parent is turned, and a parameter moves one: these are placed one by one.
+            frames = [locate(component, location, parent, self.language, self.logs) for location in locations]
             return np.array([frame.position - parent.position for frame in frames]) @ parent.rotation
         offsets = np.array([location.point.values for location in locations])
         spherical = np.array([location.point.spherical for location in locations])
-        base = parent.spherical if rules.spherical_is_delta else np.zeros(3)
-        offsets[spherical] = spherical_to_cartesian(offsets[spherical] + base) - spherical_to_cartesian(base)
-        if not rules.spherical_is_delta:
+        if spherical.any():
+            base = parent.spherical if rules.spherical_is_delta else np.zeros(3)
+            offsets[spherical] = spherical_to_cartesian(offsets[spherical] + base) - spherical_to_cartesian(
+                base
+            )
+        if rules.neutronic:
+            for i, location in enumerate(locations):
+                if location.neutronic is not None:
+                    offsets[i] = neutronic_offset(location.neutronic, rules)
+        if not rules.spherical_is_delta and not self.language.links:
             self.offsets[component] = offsets
         return offsets
 
@@ -285,7 +208,7 @@ class _Walk:
         if type_.category in {"source", "samplepos"}:
             found = self.placed.sources if type_.category == "source" else self.placed.samples
             for location in locations:
-                found.append(locate(component, location, parent, self.language.rules).position)
+                found.append(locate(component, location, parent, self.language, self.logs).position)
 
     def _count(self, placements: int, detectors: int = 0) -> None:
         self.n_placements += placements
@@ -300,3 +223,14 @@ def _without_excluded(component: Component, excluded: frozenset[str]) -> Compone
         return component
     kept = tuple(x for x in component.locations if component.name_of(x) not in excluded)
     return attrs.evolve(component, locations=kept) if kept else None
+
+
+def _check_links(language: Language) -> None:
+    """Refuse a link to a name that no component has: its parameters would move nothing."""
+    parts = [*language.components, *(part for type_ in language.types.values() for part in type_.components)]
+    names = {part.name_of(location) for part in parts for location in part.locations}
+    for link in language.links:
+        for name in link.path:
+            if name not in names:
+                message = f"moves the component {quote('/'.join(link.path))} by a <component-link>, and has no component {quote(name)}."
+                raise GeometryError(message)

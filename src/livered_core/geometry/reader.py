@@ -11,22 +11,37 @@ import numpy.typing as npt
 from livered_core.errors import GeometryError
 from livered_core.geometry.document import LONGEST_QUOTE, MAX_ID, parse, quote
 from livered_core.geometry.elements import read_language
-from livered_core.geometry.placing import BankPath, Placed, PlacedPixels, place
-from livered_core.geometry.rotation import Matrix, Vector
+from livered_core.geometry.frames import BankPath
+from livered_core.geometry.language import Rules
+from livered_core.geometry.logs import LogReader, Logs, LogUse
+from livered_core.geometry.placing import Placed, PlacedPixels, place
+from livered_core.geometry.rotation import Vector
 from livered_core.model import Instrument, InstrumentDefinition
 
 Array = TypeVar("Array", npt.NDArray[np.int32], npt.NDArray[np.float64])
 
 
-def read_instrument(definition: InstrumentDefinition) -> Instrument:
+def read_instrument(definition: InstrumentDefinition, logs: Logs | None = None) -> Instrument:
     """Read where the detectors of an instrument are.
 
     The format is Mantid's IDF. Understood are nested types, locations in x, y, z or r, t, p, rotations,
-    translations and facings, ``<locations>``, lists of ids, monitors, rectangular and structured panels,
-    excluded parts, and the defaults for angles, offsets, facing and reference frame. Positions are Mantid's to
-    1e-12 m; where the reference frame has the beam along another axis than z they are turned into the model's
-    axes. Refused are components that parameters or logs move, neutronic positions and grids of more than two
-    dimensions. Shapes are not read.
+    translations and facings, ``<locations>``, lists of ids, monitors, panels (rectangular, structured and grids),
+    excluded parts, parameters and logs that move a component, neutronic positions, and the defaults for angles,
+    offsets, facing and reference frame. Positions are Mantid's to 1e-12 m; where the reference frame has the beam
+    along another axis than z they are turned into the model's axes. What is not understood and would move a
+    detector is refused. Shapes are not read.
+
+    Parameters in a ``<component>``, a ``<location>`` or a ``<component-link>`` (each wins over the one before it)
+    set the place or the rotation relative to the parent (`livered_core.geometry.moves`). Only those are looked at
+    that move a detector, a monitor, the source or the sample. Mantid leaves a component where it is when the log
+    that moves it is missing; here that is an error.
+
+    Where the definition has ``<indirect-neutronic-positions/>`` detectors stand at their neutronic positions,
+    which give the scattering angle and the path that the analyser's crystals reflect (as in Mantid); detectors
+    without one are left out, monitors are not.
+
+    Components whose detectors all stand exactly at the sample are spare channels of the electronics (as on
+    POLARIS) and are left out; a detector at the sample in any other company is refused.
 
     The bank of a pixel is the innermost component with an explicit name (attribute `name` of the ``<location>``
     or else of the ``<component>``) that holds the pixel's tube. A tube is the assembly that holds pixels
@@ -40,6 +55,9 @@ def read_instrument(definition: InstrumentDefinition) -> Instrument:
     ----------
     definition
         As it came; from outside, not trusted.
+    logs
+        Logs by name, needed where a log moves something: a `SlowLog`, of which the value is taken that the
+        definition asks for (mean, last_value, ...), or that value itself, in the log's own unit.
 
     Returns
     -------
@@ -50,16 +68,55 @@ def read_instrument(definition: InstrumentDefinition) -> Instrument:
     ------
     GeometryError
         When the text is not an instrument definition, has no source, no sample or no pixels, gives an id twice,
-        puts a pixel or the source at the sample, or says something that is not understood.
+        puts a pixel or the source at the sample, is moved by a log that is missing or makes no sense, or says
+        something that is not understood.
     """
+    return read_by_logs(definition, LogReader({} if logs is None else logs))
+
+
+def read_by_logs(definition: InstrumentDefinition, logs: LogReader) -> Instrument:
+    """Read an instrument, and leave in `logs` which values it depends on. Otherwise like `read_instrument`."""
     try:
         root = parse(definition.xml)
         language = read_language(root)
         name = root.get("name") or definition.name
-        return _assemble(name, place(language), language.rules.axes)
+        return _assemble(name, place(language, logs), language.rules)
     except GeometryError as error:
         message = f"The instrument definition of {_say(definition)} {error}"
         raise GeometryError(message) from error
+
+
+def moving_logs(definition: InstrumentDefinition) -> tuple[LogUse, ...]:
+    """Return the logs that `read_instrument` needs for a definition.
+
+    Parameters
+    ----------
+    definition
+        From outside, not to be trusted.
+
+    Returns
+    -------
+    tuple of LogUse
+        Those by which a detector, a monitor, the source or the sample is moved, without repetitions and in the
+        order of their names; empty where nothing moves. A log whose parameter is overridden is among them.
+
+    Raises
+    ------
+    GeometryError
+        When the text is not an instrument definition that can be understood.
+    """
+    try:
+        language = read_language(parse(definition.xml))
+    except GeometryError as error:
+        message = f"The instrument definition of {_say(definition)} {error}"
+        raise GeometryError(message) from error
+    parts = [*language.components, *(part for type_ in language.types.values() for part in type_.components)]
+    moved = [part for part in parts if part.type_name in language.measuring]
+    layers = [part.settings for part in moved]
+    layers += [location.settings for part in moved for location in part.locations]
+    layers += [link.settings for link in language.links]
+    uses = {setting.log for layer in layers for setting in layer.values() if setting.log is not None}
+    return tuple(sorted(uses, key=lambda use: (use.name, use.extract)))
 
 
 def _say(definition: InstrumentDefinition) -> str:
@@ -67,16 +124,18 @@ def _say(definition: InstrumentDefinition) -> str:
     return name if name.isprintable() and 0 < len(name) <= LONGEST_QUOTE else quote(name)
 
 
-def _assemble(name: str, placed: Placed, axes: Matrix) -> Instrument:
+def _assemble(name: str, placed: Placed, rules: Rules) -> Instrument:
+    axes = rules.axes
     source = _only(placed.sources, "source", "Source")
     sample = _only(placed.samples, "sample position", "SamplePos")
     if np.array_equal(source, sample):
         message = "puts the source where the sample is."
         raise GeometryError(message)
     if not placed.pixels:
-        message = "has no detector pixels."
+        message = f"has no detector pixels{' with a neutronic position' if rules.neutronic else ''}."
         raise GeometryError(message)
-    pixel_id, position = _join(placed.pixels)
+    pixels = [part for part in placed.pixels if not np.all(part.position == sample)] or placed.pixels
+    pixel_id, position = _join(pixels)
     monitor_id, monitor_position = _join(placed.monitors)
     _check_ids(np.concatenate([pixel_id, monitor_id]))
     at_sample = np.flatnonzero(np.all(position == sample, axis=1))
@@ -84,7 +143,7 @@ def _assemble(name: str, placed: Placed, axes: Matrix) -> Instrument:
         message = f"puts the pixel {pixel_id[at_sample[0]]} where the sample is."
         raise GeometryError(message)
     order = np.argsort(pixel_id, kind="stable")
-    bank, bank_names = _name_banks(placed.pixels)
+    bank, bank_names = _name_banks(pixels)
     return Instrument(
         name=name,
         pixel_id=_frozen(pixel_id[order].astype(np.int32)),
