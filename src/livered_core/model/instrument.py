@@ -30,7 +30,7 @@ class InstrumentDefinition:
     @property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the text: the key under which things derived from it may be kept."""
-        return hashlib.sha256(self.xml.encode()).hexdigest()
+        return hashlib.sha256(self.xml.encode(errors="surrogatepass")).hexdigest()
 
 
 @attrs.frozen(eq=False)

@@ -32,7 +32,7 @@ from livered_core.diffraction import (
     sample_scattering,
     warm_up,
 )
-from livered_core.geometry import read_instrument
+from livered_core.geometry import InstrumentCache
 from livered_nom.banks import make_tables
 from livered_nom.characterization import read_characterization
 from livered_nom.counts import NomCounts, Tables, count_chunk
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 class _Prepared:
     """What focusing needs, and what it was made of."""
 
-    sha256: str
+    instrument: Instrument
     target: Target
     fit: CalibrationFit
 
@@ -83,6 +83,7 @@ class NomPlugin:
 
     settings: NomSettings = attrs.field(factory=NomSettings)
     _calibration: Calibration | None = attrs.field(default=None, init=False, repr=False)
+    _instruments: InstrumentCache = attrs.field(factory=InstrumentCache, init=False, repr=False)
     _prepared: _Prepared | None = attrs.field(default=None, init=False, repr=False)
     _references: References | None = attrs.field(default=None, init=False, repr=False)
     _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
@@ -229,10 +230,9 @@ class NomPlugin:
             return None, describe_problem(error)
 
     def _prepare(self, definition: InstrumentDefinition, chunk: Chunk) -> _Prepared:
-        """Return what is prepared for an instrument definition: the last one is kept."""
-        sha256 = definition.sha256
-        if self._prepared is None or self._prepared.sha256 != sha256:
-            instrument = read_instrument(definition)
+        """Return what is prepared for an instrument: that of the last one is kept."""
+        instrument = self._instruments.read(definition, chunk.logs)
+        if self._prepared is None or self._prepared.instrument is not instrument:
             calibration = self._read_calibration() or calibration_from_geometry(instrument)
             fit = fit_calibration(calibration, instrument)
             if fit.problem:
@@ -240,8 +240,8 @@ class NomPlugin:
             for sentence in fit.sentences:
                 log.warning("%s: %s", calibration.source, sentence)
             tables = make_tables(self.settings, instrument, calibration)
-            target = Target(tables, instrument.name, sha256, _mean_angles(tables, instrument))
-            self._prepared = _Prepared(sha256, target, fit)
+            target = Target(tables, instrument.name, definition.sha256, _mean_angles(tables, instrument))
+            self._prepared = _Prepared(instrument, target, fit)
             if self._references is None:
                 self._references = References(self.settings, self._leave_out)
             self._references.prepare(target, chunk.logs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -248,7 +249,9 @@ class References:
         if stored is not None:
             return from_arrays(stored.arrays, stored.notes)
         counter = _Counter(target, self._leave_out, self._settings.monitor, path)
+        began = time.monotonic()
         read = read_run(path, counter, stop=stop)
+        log.info("%s: %d events counted in %.1f s.", path.name, read.n_events, time.monotonic() - began)
         for sentence in read.missing:
             log.warning("%s: %s", path, sentence)
         if counter.total is None:
