@@ -26,7 +26,7 @@ from livered_nom.settings_total import TotalScatteringSettings
 
 UPDATE = Update(
     sequence=1,
-    final=True,
+    final=False,
     n_chunks=1,
     n_pulses=1,
     n_events=1,
@@ -239,10 +239,36 @@ def test_live_curves_do_not_wait(
     assert (bank(before, 2).y_name, bank(before, 2).y_unit) == ("intensity", "counts/uAh")
     goes_on.set()
     assert reduced.plugin._references is not None
-    reduced.plugin._references.ready(wait=True)
+    reduced.plugin._references.ready(None)
     after = reduced.again()
     assert after.metadata["vanadium"] == "NOM_2.adara"
     assert bank(after, 2).y_name == RELATIVE
+
+
+def test_the_last_update_of_a_live_run_waits_for_them(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    asked = threading.Event()
+
+    def slow(path: Path, *args: Any, **kwargs: Any) -> Any:
+        assert asked.wait(60)
+        return read_run(path, *args, **kwargs)
+
+    monkeypatch.setattr(livered_nom.references, "read_run", slow)
+    references = ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False, wait_at_end=60.0)
+    reduced = reduce_silicon(references, live=True)
+    assert bank(reduced.result, 2).y_name == "intensity"
+    waits = threading.Timer(0.1, asked.set)
+    waits.start()
+    last = reduced.plugin.post_process(reduced.counts, reduced.run, attrs.evolve(UPDATE, final=True))
+    waits.join()
+    assert bank(last, 2).y_name == RELATIVE
+    impatient = attrs.evolve(references, wait_at_end=0.0)
+    asked.clear()
+    reduced = reduce_silicon(impatient, live=True)
+    last = reduced.plugin.post_process(reduced.counts, reduced.run, attrs.evolve(UPDATE, final=True))
+    assert bank(last, 2).y_name == "intensity"
+    asked.set()
 
 
 def test_the_end_of_the_session_ends_what_is_prepared(

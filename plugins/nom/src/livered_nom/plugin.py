@@ -192,7 +192,7 @@ class NomPlugin:
             notes["n_pixels_missing_from_calibration"] = prepared.fit.n_missing
         corrections = Corrections()
         if self._references is not None:
-            corrections = self._references.ready(wait=not self._live)
+            corrections = self._references.ready(self._patience(update))
         scattering, problem = self._scattering(run)
         if self._plan is None:
             self._plan = make_plan(self.settings.total_scattering)
@@ -212,6 +212,12 @@ class NomPlugin:
             prompt_pulse_width_us=self.settings.prompt_pulse_width_us,
             pulse_flags=PULSE_VETO if self.settings.leave_out_vetoed else 0,
         )
+
+    def _patience(self, update: Update) -> float | None:
+        """Return how long an update waits for references, seconds: live ones do not, but for the last of a run."""
+        if not self._live:
+            return None
+        return self.settings.references.wait_at_end if update.final else 0.0
 
     def _scattering(self, run: RunInfo) -> tuple[SampleScattering | None, str]:
         """Return what the sample scatters, by the settings or by what the run says of it; else why not."""

@@ -154,16 +154,16 @@ class References:
                 lambda stop: self._measure(target, files["container"], stop),
             )
 
-    def ready(self, *, wait: bool) -> Corrections:
+    def ready(self, timeout: float | None = 0.0) -> Corrections:
         """Return what is ready.
 
         Parameters
         ----------
-        wait
-            Whether to wait for what is being prepared.
+        timeout
+            How long to wait for what is being prepared, seconds; None waits until it is.
         """
-        if wait:
-            self._background.wait()
+        if timeout != 0.0:
+            self._background.wait(timeout)
         notes: dict[str, str] = {}
         if self._problem:
             notes["references"] = self._problem

@@ -43,6 +43,8 @@ class ReferenceSettings:
         Radius of the vanadium rod, centimetres.
     cache
         Whether what was made of a reference is kept on disk.
+    wait_at_end
+        How long the last update of a live run waits for references that are still being prepared, seconds.
     """
 
     vanadium: Path | None = attrs.field(
@@ -89,4 +91,9 @@ class ReferenceSettings:
     )
     cache: bool = attrs.field(
         default=True, metadata=about("keep what was made of these runs on disk, by their content")
+    )
+    wait_at_end: float = attrs.field(
+        default=20.0,
+        validator=is_not_negative,
+        metadata=about("how long the last update of a live run waits for what is still being prepared", "s"),
     )
