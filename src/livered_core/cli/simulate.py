@@ -25,6 +25,8 @@ Examples:
   livered simulate --instrument NOM
   livered simulate --instrument NOM --scenario day --speed 10
   livered simulate --instrument NOM --sample corundum --rate 25e6 --run-length 600
+  livered simulate --instrument NOM --sample nickel --total-scattering
+  livered simulate --instrument NOM --s-of-q silica.txt --composition SiO2
   livered simulate --instrument NOM --pause 20-30 --no-beam 40-50 --scan 0-10
   livered simulate --instrument NOM --fault reset@10 --fault stall@20:60
   livered simulate --instrument NOM --idf NOMAD_Definition.xml
@@ -39,6 +41,8 @@ _SIMPLE = (
     "n_runs",
     "gap",
     "sample",
+    "total_scattering",
+    "composition",
     "seed",
     "speed",
     "ramp",
@@ -69,6 +73,19 @@ _REPEATED = ("pauses", "no_beam", "scans", "faults")
     metavar="NAME",
     help="diamond, silicon, nickel, vanadium, container, liquid, or any crystalline material of NCrystal's library.",
 )
+@click.option(
+    "--total-scattering",
+    is_flag=True,
+    default=None,
+    help="The sample scatters by its total S(Q), without resolution, in place of Bragg peaks on a background.",
+)
+@click.option(
+    "--s-of-q",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Total S(Q) in place of a sample's: text in two columns, Q (1/Angstrom) and S.",
+)
+@click.option("--composition", metavar="FORMULA", help="What --s-of-q is of, for example SiO2.")
 @click.option(
     "--pause",
     "pauses",
@@ -115,8 +132,9 @@ def simulate(**arguments: Any) -> None:
     given: dict[str, Any] = dict(SCENARIOS.get(arguments["scenario"] or "", {}))
     given.update({name: arguments[name] for name in _SIMPLE if arguments[name] is not None})
     given.update({name: list(arguments[name]) for name in _REPEATED if arguments[name]})
-    idf: Path | None = arguments["idf"]
-    given["idf"] = None if idf is None else str(idf.absolute())
+    for name in ("idf", "s_of_q"):
+        path: Path | None = arguments[name]
+        given[name] = None if path is None else str(path.absolute())
     loaded = load_configuration(
         arguments["instrument"], arguments["config_file"], {"simulate": given}, defaults=simulated_defaults()
     )

@@ -1,10 +1,12 @@
-"""Tables of all keys for ``docs/configuration.md``, made of the classes.
+"""Tables of all keys for documents, made of the classes.
 
-``python -m livered_core.config.reference docs/configuration.md`` writes them between the two marks in that file.
+``python -m livered_core.config.reference docs/configuration.md`` writes those of livered itself between the two marks
+in that file; with ``--plugin nom livered_nom.settings:NomSettings`` before the file, those of a plugin.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import typing
 from collections.abc import Sequence
@@ -18,12 +20,27 @@ from livered_core.config.toml import toml_value
 from livered_core.config.wording import wanted
 
 BEGIN = "<!-- The tables below are made of the classes: python -m livered_core.config.reference FILE -->"
+BEGIN_PLUGIN = "<!-- The tables below are made of the classes: python -m livered_core.config.reference --plugin NAME CLASS FILE -->"
 END = "<!-- End of the tables -->"
 
 
 def reference_tables() -> str:
     """Write one Markdown table for each table of the configuration."""
     return "\n\n".join(_sections(Config, ())) + "\n"
+
+
+def plugin_tables(name: str, settings_class: type[Any]) -> str:
+    """Write one Markdown table for each table of a plugin's settings.
+
+    Parameters
+    ----------
+    name
+        The plugin's, as in ``[plugins.NAME]``.
+    settings_class
+        An attrs class whose fields have ``help`` in their metadata, and ``unit`` where there is one.
+    """
+    heading = f"### `[plugins.{name}]`"
+    return "\n\n".join([heading, *_sections(settings_class, ("plugins", name))]) + "\n"
 
 
 def _sections(kind: Any, path: tuple[str, ...]) -> list[str]:
@@ -66,26 +83,48 @@ def _meaning(field: attrs.Attribute[Any]) -> str:
 
 
 def with_tables(document: str) -> str:
-    """Put the tables between the marks of a document.
+    """Put the tables of livered itself between the marks of a document.
 
     Raises
     ------
     ValueError
         When the document does not have both marks.
     """
-    before, begin, rest = document.partition(BEGIN)
+    return _between(document, BEGIN, reference_tables())
+
+
+def with_plugin_tables(document: str, name: str, settings_class: type[Any]) -> str:
+    """Put the tables of a plugin between the marks of a document.
+
+    Raises
+    ------
+    ValueError
+        When the document does not have both marks.
+    """
+    return _between(document, BEGIN_PLUGIN, plugin_tables(name, settings_class))
+
+
+def _between(document: str, mark: str, tables: str) -> str:
+    before, begin, rest = document.partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        message = f"The document has no place for the tables: it needs the lines {BEGIN!r} and {END!r}."
+        message = f"The document has no place for the tables: it needs the lines {mark!r} and {END!r}."
         raise ValueError(message)
-    return f"{before}{BEGIN}\n\n{reference_tables()}\n{END}{after}"
+    return f"{before}{mark}\n\n{tables}\n{END}{after}"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Rewrite the tables in the files named."""
+    plugin: tuple[str, type[Any]] | None = None
+    if arguments and arguments[0] == "--plugin":
+        module, _, class_name = arguments[2].partition(":")
+        plugin = arguments[1], getattr(importlib.import_module(module), class_name)
+        arguments = arguments[3:]
     for name in arguments:
         path = Path(name)
-        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        text = with_tables(text) if plugin is None else with_plugin_tables(text, *plugin)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

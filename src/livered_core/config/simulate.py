@@ -43,6 +43,20 @@ def _has_an_end(config: SimulateConfig, attribute: attrs.Attribute[float], value
         raise ValueError(message)
 
 
+def _with_composition(config: SimulateConfig, attribute: attrs.Attribute[Any], value: Path | None) -> None:
+    if value is not None and not config.composition:
+        message = f'{attribute.name} needs a composition: set composition too, for example "SiO2"'
+        raise ValueError(message)
+
+
+def _with_s_of_q(config: SimulateConfig, attribute: attrs.Attribute[str], value: str) -> None:
+    if value and config.s_of_q is None:
+        message = (
+            f"{attribute.name} says of what s_of_q is, which is not set; set s_of_q too, or name a sample"
+        )
+        raise ValueError(message)
+
+
 def parse_window(text: str) -> tuple[float, float]:
     """Read a part of a run as people write it: ``20-30``.
 
@@ -116,6 +130,13 @@ class SimulateConfig:
         Calibration file taken as the truth about the pixels; without it the geometry is the truth.
     sample
         What is in the beam: one of `SAMPLES`, or the name of a material in NCrystal's library.
+    total_scattering
+        The sample scatters by its total S(Q), elastically and without the instrument's resolution, in place of Bragg
+        peaks on a background: see `livered_core.simulator.total_structure`.
+    s_of_q
+        Text file with the total S(Q) of the sample, in place of `sample`.
+    composition
+        Chemical formula of what `s_of_q` is of.
     title, proposal
         What the stream says of the run.
     beamline
@@ -127,7 +148,8 @@ class SimulateConfig:
     run_length, gap
         Length of each run, and the time between two runs, seconds.
     rate
-        Mean number of detected neutrons per second.
+        Mean number of detected neutrons per second, whatever the sample: runs of different samples are of as many
+        atoms only when their rates are set so.
     tof_min_us, tof_max_us
         The frame: neutrons are detected at ``tof_min_us <= tof < tof_max_us``, microseconds.
     seed
@@ -147,7 +169,7 @@ class SimulateConfig:
         Size at which the server begins a new file, with the prologue repeated, megabytes.
     recycle
         Whether a bounded number of pulses is drawn and then sent again and again with new ids, times and charges:
-        ``"auto"`` does so at rates that cannot be drawn.
+        ``"auto"`` does so at rates that cannot be drawn. The events repeat then, and add no statistics.
     faults
         What goes wrong, and when, as ``"reset@30"``; see `livered_core.config.faults`.
     """
@@ -166,6 +188,26 @@ class SimulateConfig:
             f"what is in the beam: {', '.join(SAMPLES)}, or a crystalline material of NCrystal's library, "
             "for example Al2O3_sg167_Corundum, corundum or CeO2"
         ),
+    )
+    total_scattering: bool = attrs.field(
+        default=False,
+        metadata=about(
+            "the sample scatters by its total S(Q), elastically and without the instrument's resolution, in place of "
+            "Bragg peaks on a background"
+        ),
+    )
+    s_of_q: Path | None = attrs.field(
+        default=None,
+        validator=_with_composition,
+        metadata=about(
+            "text file with the total S(Q) in place of a sample's: two columns, Q (1/Angstrom) ascending, from 2 or "
+            "less to 10 or more, and S; # begins a comment; the first S holds below the first Q, and 1 above the last"
+        ),
+    )
+    composition: str = attrs.field(
+        default="",
+        validator=_with_s_of_q,
+        metadata=about('chemical formula of what s_of_q is of, for example "SiO2"'),
     )
     title: str = attrs.field(default="Simulated powder", metadata=about("title of the runs"))
     proposal: str = attrs.field(default="IPTS-0", metadata=about("proposal of the runs"))
@@ -250,3 +292,8 @@ class SimulateConfig:
             'what goes wrong, and how many seconds after the first pulse, for example ["reset@30"]'
         ),
     )
+
+    @property
+    def sample_name(self) -> str:
+        """What is in the beam, in a word: the composition where S(Q) is given, else the sample."""
+        return self.sample if self.s_of_q is None else self.composition

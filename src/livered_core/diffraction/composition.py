@@ -20,8 +20,7 @@ class SampleScattering:
     """What the mean atom of a sample scatters: the constants of the Faber-Ziman definition.
 
     The differential cross section of one atom is ``coherent_sr * (S(Q) - 1) + total_sr`` (D. A. Keen, Journal of
-    Applied Crystallography 34 (2001) 172, equations 8, 19 and 20; T. E. Faber and J. M. Ziman, Philosophical Magazine 11
-    (1965) 153).
+    Applied Crystallography 34 (2001) 172; T. E. Faber and J. M. Ziman, Philosophical Magazine 11 (1965) 153).
 
     Attributes
     ----------

@@ -176,7 +176,7 @@ def pair_distribution(plan: TransformPlan, structure: StructureFactor) -> PairDi
 
     References
     ----------
-    D. A. Keen, J. Appl. Cryst. 34 (2001) 172, equation 43.
+    D. A. Keen, J. Appl. Cryst. 34 (2001) 172.
     """
     if not np.array_equal(structure.q, plan.q):
         message = (

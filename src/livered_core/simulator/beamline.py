@@ -9,10 +9,13 @@ from livered_core.diffraction.calibration import fit_calibration, read_calibrati
 from livered_core.errors import ConfigError, DataModelError, GeometryError
 from livered_core.geometry import difc, read_instrument, wanted_logs
 from livered_core.model import InstrumentDefinition
+from livered_core.simulator.distribution import Scattering
 from livered_core.simulator.environment import SampleEnvironment
 from livered_core.simulator.monitors import MonitorTables, make_monitor_tables
 from livered_core.simulator.sample import load_powder
-from livered_core.simulator.tables import EventTables, Frame, Scattering, make_tables
+from livered_core.simulator.structure_file import read_total_structure
+from livered_core.simulator.tables import EventTables, Frame, make_tables
+from livered_core.simulator.total_structure import TotalStructure, total_structure_factor
 from livered_core.simulator.truth import truth_of
 
 
@@ -32,6 +35,8 @@ class Beamline:
         From what events are drawn.
     environment
         Slow variables.
+    total
+        The truth about a sample that scatters by its total S(Q); None for Bragg peaks on a background.
     """
 
     config: SimulateConfig
@@ -40,6 +45,7 @@ class Beamline:
     tables: EventTables
     monitors: MonitorTables
     environment: SampleEnvironment
+    total: TotalStructure | None = None
 
 
 def build_beamline(config: SimulateConfig, instrument: str) -> Beamline:
@@ -55,9 +61,9 @@ def build_beamline(config: SimulateConfig, instrument: str) -> Beamline:
     Raises
     ------
     ConfigError
-        When the instrument definition or the calibration cannot be used.
+        When the instrument definition, the calibration or the sample cannot be used.
     BackendUnavailable
-        When NCrystal, or h5py for a calibration, is not installed.
+        When NCrystal for the sample, or h5py for a calibration, is not installed.
     """
     if config.idf is None:
         message = (
@@ -89,7 +95,8 @@ def build_beamline(config: SimulateConfig, instrument: str) -> Beamline:
             raise ConfigError(message)
 
     truth = truth_of(geometry.pixel_id, difc(geometry), calibration)
-    scattering = Scattering(load_powder(config.sample))
+    total = _total_structure(config)
+    scattering = Scattering(load_powder(config.sample) if total is None else total)
     frame = Frame(config.tof_min_us, config.tof_max_us)
     return Beamline(
         config=config,
@@ -97,5 +104,14 @@ def build_beamline(config: SimulateConfig, instrument: str) -> Beamline:
         definition=attrs.evolve(definition, name=geometry.name),
         tables=make_tables(geometry, truth, scattering, frame),
         monitors=make_monitor_tables(geometry, scattering.spectrum, frame),
-        environment=SampleEnvironment(sample=config.sample, ramp=config.ramp, wanted=wanted_logs(definition)),
+        environment=SampleEnvironment(
+            sample=config.sample_name, ramp=config.ramp, wanted=wanted_logs(definition)
+        ),
+        total=total,
     )
+
+
+def _total_structure(config: SimulateConfig) -> TotalStructure | None:
+    if config.s_of_q is not None:
+        return read_total_structure(config.s_of_q, config.composition)
+    return total_structure_factor(config.sample) if config.total_scattering else None

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.simulator.tables import QUANTILES, EventTables
+from livered_core.simulator.tables import EventTables
 
 
 @attrs.frozen(eq=False)
@@ -59,7 +59,7 @@ def draw(tables: EventTables, rng: np.random.Generator, mean_events: npt.NDArray
     pixel = np.where(where < tables.keep[pixel], pixel, tables.alias[pixel])
 
     cell = rng.random(n_events, dtype=np.float32) * tables.span[pixel] + tables.lower[pixel]
-    whole = np.minimum(cell.astype(np.int64), QUANTILES - 1)
+    whole = np.minimum(cell.astype(np.int64), tables.cells - 1)
     within = cell - whole.astype(np.float32)
     whole += tables.first_quantile[pixel]
     left = tables.quantiles[whole]

@@ -8,6 +8,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+LIQUID: Final = "liquid"
+"""Name of the sample: hard spheres, packed as in a metal just above its melting point (Ashcroft and Lekner 1966)."""
+LIQUID_INCOHERENT_BARN: Final = 0.5
+"""Incoherent cross section of an atom of that sample, barn."""
+
+_SPHERE_A: Final = 2.5
+_PACKING: Final = 0.45
+_COHERENT_BARN: Final = 10.0
 _SMALL: Final = 0.05
 
 
@@ -28,6 +36,11 @@ class HardSpheres:
     diameter: float
     packing: float
     coherent_barn: float
+
+    @property
+    def number_density(self) -> float:
+        """Atoms in a cubic Angstrom."""
+        return 6.0 * self.packing / (np.pi * self.diameter**3)
 
     def structure_factor(self, q: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         r"""Return S(Q) in the approximation of Percus and Yevick.
@@ -56,3 +69,8 @@ class HardSpheres:
         ) / y**6
         inverse: npt.NDArray[np.float64] = 1.0 + 24.0 * eta * (alpha * first + beta * second + gamma * third)
         return 1.0 / inverse
+
+
+def simple_liquid() -> HardSpheres:
+    """Return the liquid that the sample `LIQUID` is."""
+    return HardSpheres(_SPHERE_A, _PACKING, _COHERENT_BARN)

@@ -162,11 +162,19 @@ def _beamline_and_run(beamline: Beamline, era: Era, now_ns: int) -> dict[str, Pa
             title=config.title,
             instrument=beamline.instrument,
             facility=_FACILITY,
-            sample={"name": config.sample},
+            sample=_sample(beamline),
         )
         packets["run info"] = RunInfoPacket(time_ns=now_ns, xml=run_info_xml(details))
     packets["geometry"] = Geometry(time_ns=now_ns, xml=beamline.definition.xml)
     return packets
+
+
+def _sample(beamline: Beamline) -> dict[str, str]:
+    fields = {"name": beamline.config.sample_name}
+    if beamline.total is not None and beamline.total.formula:
+        # Without it nobody can tell S(Q) from what was counted.
+        fields["chemical_formula"] = beamline.total.formula
+    return fields
 
 
 def _pixel_map(beamline: Beamline, now_ns: int) -> PixelMappingAlt:

@@ -5,38 +5,17 @@ NCrystal: X.-X. Cai and T. Kittelmann, Comput. Phys. Commun. 246 (2020) 106851.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.config.simulate import SAMPLES
-from livered_core.errors import BackendUnavailable, ConfigError
-from livered_core.simulator.liquid import HardSpheres
+from livered_core.simulator.liquid import LIQUID, LIQUID_INCOHERENT_BARN, HardSpheres, simple_liquid
+from livered_core.simulator.materials import CONTAINER, SURROUNDINGS_BARN, find_crystal, import_ncrystal
 
 FloatArray = npt.NDArray[np.float64]
 
-LIQUID: Final = "liquid"
-"""Hard spheres, packed as in a metal just above its melting point (Ashcroft and Lekner 1966)."""
-CONTAINER: Final = "container"
-"""An empty can of aluminium: weak reflections on what air and shielding scatter."""
-
-_SUFFIX: Final = ".ncmat"
-_NCMAT: Final = {
-    "diamond": "C_sg227_Diamond.ncmat",
-    "silicon": "Si_sg227.ncmat",
-    "nickel": "Ni_sg225.ncmat",
-    "vanadium": "V_sg229.ncmat",
-    CONTAINER: "Al_sg225.ncmat",
-}
-_SURROUNDINGS_BARN: Final = 10.0
-_SPHERE_A: Final = 2.5
-_PACKING: Final = 0.45
-_LIQUID_COHERENT_BARN: Final = 10.0
-_LIQUID_INCOHERENT_BARN: Final = 0.5
 _SHORTEST_A: Final = 0.005
 _LONGEST_A: Final = 60.0
 
@@ -140,22 +119,8 @@ def load_powder(name: str) -> Powder:
     """
     if name == LIQUID:
         return _hard_spheres()
-    try:
-        import NCrystal
-    except ImportError as error:
-        message = "The simulated beamline needs NCrystal, which is not installed: pip install 'livered-core[simulator]'."
-        raise BackendUnavailable(message) from error
-
-    names = [entry.name for entry in NCrystal.browseFiles() if entry.name.endswith(_SUFFIX)]
-    material = _NCMAT.get(name) or _find(name, names)
-    information = NCrystal.createInfo(material)
-    if not information.hasHKLInfo() or not information.hasStructureInfo():
-        message = (
-            f"simulate.sample: {material} is not crystalline, and has no reflections to show; choose one of "
-            f"{', '.join(SAMPLES)}, or a crystalline material."
-        )
-        raise ConfigError(message)
-    without_bragg = NCrystal.createScatter(f"{material};bragg=0")
+    material, information = find_crystal(name)
+    without_bragg = import_ncrystal().createScatter(f"{material};bragg=0")
     # (h, k, l, multiplicity, d, |F|^2)
     reflections = np.array([tuple(row) for row in information.hklList()], dtype=np.float64)
     wavelength = np.geomspace(_SHORTEST_A, _LONGEST_A, 2000)
@@ -169,7 +134,7 @@ def load_powder(name: str) -> Powder:
         cell_volume=float(cell["volume"]),
         atoms_per_cell=int(cell["n_atoms"]),
         background_wavelength=wavelength,
-        background=background + _SURROUNDINGS_BARN if name == CONTAINER else background,
+        background=background + SURROUNDINGS_BARN if name == CONTAINER else background,
     )
 
 
@@ -183,29 +148,6 @@ def _hard_spheres() -> Powder:
         cell_volume=1.0,
         atoms_per_cell=1,
         background_wavelength=np.array([_SHORTEST_A, _LONGEST_A]),
-        background=np.full(2, _LIQUID_INCOHERENT_BARN),
-        liquid=HardSpheres(_SPHERE_A, _PACKING, _LIQUID_COHERENT_BARN),
+        background=np.full(2, LIQUID_INCOHERENT_BARN),
+        liquid=simple_liquid(),
     )
-
-
-def _find(name: str, files: Sequence[str]) -> str:
-    """Find a material's file by its name, its formula, or its mineral's name."""
-    known: dict[str, list[str]] = {}
-    for file in files:
-        stem = file.removesuffix(_SUFFIX)
-        formula, *rest = stem.split("_")
-        for key in {file, stem, formula, *([rest[-1]] if rest else [])}:
-            known.setdefault(key.lower(), []).append(file)
-    found = known.get(name.lower(), [])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        message = f"simulate.sample: {name!r} may be {' or '.join(found)}: give the whole name."
-        raise ConfigError(message)
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    offered = ", ".join(dict.fromkeys(known[key][0].removesuffix(_SUFFIX) for key in near))
-    message = (
-        f"simulate.sample: there is no simulated sample {name!r}; choose one of {', '.join(SAMPLES)}"
-        + (f", or did you mean {offered}?" if offered else ", or a material of NCrystal's library.")
-    )
-    raise ConfigError(message)

@@ -15,21 +15,16 @@ import numpy.typing as npt
 
 from livered_core.errors import ConfigError
 from livered_core.model import Instrument
-from livered_core.simulator.moderator import Resolution, Spectrum
-from livered_core.simulator.sample import Powder
+from livered_core.simulator.distribution import Scattering, class_distribution
 from livered_core.simulator.truth import Truth
 
 FloatArray = npt.NDArray[np.float64]
 
-QUANTILES: Final = 8192
-"""Cells of equal probability in the table of a class."""
 TICKS_PER_US: Final = 10.0
 """Ticks of 100 ns in a microsecond."""
 
 _CLASS_WIDTH: Final = 0.02
 """Width of a class in ln(sin(theta))."""
-_LOG_STEP: Final = 0.0004
-"""Step of ln(d) on which a class is worked out: at least seven to a standard deviation of the sharpest peak."""
 
 
 @attrs.frozen
@@ -59,12 +54,18 @@ class EventTables:
         int64[n], where the pixel's class begins in `quantiles`.
     lower, span
         float32[n], the part of the class that the pixel's frame lets through, in cells.
+    cells
+        Cells of equal probability in each class.
     quantiles
-        float32[classes * (QUANTILES + 1)], d-spacings in Angstrom, ascending within a class.
+        float32[classes * (cells + 1)], d-spacings in Angstrom, ascending within a class.
     difc, difa, tzero
         float32[n], the truth in ticks of 100 ns instead of microseconds.
     first_tick, last_tick
         Ticks of the frame, both inclusive.
+    strength
+        What all pixels together detect, for each atom in the beam: in arbitrary units that are the same for all
+        samples on the same instrument, truth and frame. Two runs with the rates r and r' are of as many atoms when
+        ``r / strength == r' / strength'``.
     """
 
     pixel_id: npt.NDArray[np.uint32]
@@ -75,96 +76,14 @@ class EventTables:
     first_quantile: npt.NDArray[np.int64]
     lower: npt.NDArray[np.float32]
     span: npt.NDArray[np.float32]
+    cells: int
     quantiles: npt.NDArray[np.float32]
     difc: npt.NDArray[np.float32]
     difa: npt.NDArray[np.float32]
     tzero: npt.NDArray[np.float32]
     first_tick: int
     last_tick: int
-
-
-@attrs.frozen
-class Scattering:
-    """What is in the beam, and the beam.
-
-    Attributes
-    ----------
-    powder
-        The sample.
-    spectrum
-        Neutrons of each wavelength.
-    resolution
-        Widths of peaks.
-    """
-
-    powder: Powder
-    spectrum: Spectrum = attrs.field(factory=Spectrum)
-    resolution: Resolution = attrs.field(factory=Resolution)
-
-
-def class_distribution(
-    scattering: Scattering, two_theta: float, d_min: float, d_max: float
-) -> tuple[FloatArray, FloatArray]:
-    """Work out what a pixel at one angle sees, as an integral over d.
-
-    Parameters
-    ----------
-    scattering
-        Sample and beam.
-    two_theta
-        Radians.
-    d_min, d_max
-        Range that must be covered, Angstrom.
-
-    Returns
-    -------
-    d_spacing : float64[m]
-        Angstrom, ascending, in even steps of ln(d).
-    cumulated : float64[m]
-        Neutrons per solid angle between the first d-spacing and each, arbitrary units, the same for all angles.
-    """
-    sine = np.sin(two_theta / 2.0)
-    width = float(scattering.resolution(np.array([two_theta]))[0])
-    powder = scattering.powder
-    margin = 5.0 * width
-    start, stop = np.log(d_min) - margin, np.log(d_max) + margin
-    log_d = start + _LOG_STEP * np.arange(int(np.ceil((stop - start) / _LOG_STEP)) + 1)
-    d_spacing: FloatArray = np.exp(log_d)
-
-    wavelength = 2.0 * powder.d_spacing * sine
-    strength = scattering.spectrum(wavelength) * wavelength * powder.bragg_strength()
-    # Each reflection is shared by its two neighbours on the grid, so that its centre stays exact.
-    place = (np.log(powder.d_spacing) - start) / _LOG_STEP
-    inside = (place >= 0.0) & (place < len(log_d) - 1)
-    left = place[inside].astype(np.int64)
-    right_part = place[inside] - left
-    lines: FloatArray = np.bincount(left, strength[inside] * (1.0 - right_part), len(log_d)).astype(
-        np.float64
-    )
-    lines = lines + np.bincount(left + 1, strength[inside] * right_part, len(log_d))
-    peaks = _blur(lines, width / _LOG_STEP)
-
-    wavelength = 2.0 * d_spacing * sine
-    background = (
-        scattering.spectrum(wavelength)
-        * wavelength
-        * powder.diffuse_per_steradian(wavelength, d_spacing)
-        * _LOG_STEP
-    )
-    # The share of a grid point lies half a step to either side of it.
-    upper_edge = d_spacing * np.exp(0.5 * _LOG_STEP)
-    cumulated: FloatArray = np.cumsum(peaks + background)
-    return upper_edge, cumulated - cumulated[0]
-
-
-def _blur(lines: FloatArray, sigma: float) -> FloatArray:
-    """Convolve with a Gaussian of `sigma` grid steps; nothing comes in from beyond the ends."""
-    padded = len(lines) + int(6.0 * sigma) + 1
-    size = 1 << (padded - 1).bit_length()
-    frequency = np.fft.rfftfreq(size)
-    transform = np.fft.rfft(lines, size) * np.exp(-0.5 * (2.0 * np.pi * frequency * sigma) ** 2)
-    blurred: FloatArray = np.fft.irfft(transform, size)[: len(lines)]
-    return np.maximum(blurred, 0.0)
+    strength: float
 
 
 def make_tables(instrument: Instrument, truth: Truth, scattering: Scattering, frame: Frame) -> EventTables:
@@ -184,7 +103,7 @@ def make_tables(instrument: Instrument, truth: Truth, scattering: Scattering, fr
     Raises
     ------
     ConfigError
-        When no pixel sees a neutron in the frame.
+        When no pixel sees a neutron in the frame, or none that the sample has scattered.
     """
     order = np.argsort(instrument.bank, kind="stable")
     two_theta = instrument.two_theta[order]
@@ -221,12 +140,14 @@ def make_tables(instrument: Instrument, truth: Truth, scattering: Scattering, fr
         first_quantile=shared.first_quantile,
         lower=shared.lower,
         span=shared.span,
+        cells=scattering.cells,
         quantiles=shared.quantiles,
         difc=(truth.difc[order] * TICKS_PER_US).astype(np.float32),
         difa=(truth.difa[order] * TICKS_PER_US).astype(np.float32),
         tzero=(truth.tzero[order] * TICKS_PER_US).astype(np.float32),
         first_tick=first_tick,
         last_tick=last_tick,
+        strength=float(bank_weight.sum()),
     )
 
 
@@ -245,26 +166,31 @@ def _share_classes(
     scattering: Scattering, two_theta: FloatArray, d_min: FloatArray, d_max: FloatArray
 ) -> _SharedClasses:
     """Sort pixels into classes and work out each class; a pixel with `two_theta` 0 is in none."""
-    sees = two_theta > 0.0
+    sees, cells = two_theta > 0.0, scattering.cells
     weight, lower, span = np.zeros((3, len(two_theta)))
     first_quantile = np.zeros(len(two_theta), np.int64)
     quantiles: list[npt.NDArray[np.float32]] = []
     sine = np.sin(np.where(sees, two_theta, 1.0) / 2.0)
     class_of = np.floor(np.log(sine) / _CLASS_WIDTH).astype(np.int64)
-    even = np.linspace(0.0, 1.0, QUANTILES + 1)
+    even = np.linspace(0.0, 1.0, cells + 1)
     for chosen in np.unique(class_of[sees]):
         members = np.flatnonzero(sees & (class_of == chosen))
         angle = float(np.mean(two_theta[members]))
         d_spacing, cumulated = class_distribution(
             scattering, angle, float(d_min[members].min()), float(d_max[members].max())
         )
+        if not cumulated[-1] > 0.0:
+            continue  # the sample scatters nothing there: their weight stays 0
         part = cumulated / cumulated[-1]
         low = np.interp(d_min[members], d_spacing, part)
         high = np.interp(d_max[members], d_spacing, part)
-        lower[members], span[members] = low * QUANTILES, (high - low) * QUANTILES
+        lower[members], span[members] = low * cells, (high - low) * cells
         weight[members] = (high - low) * cumulated[-1]
-        first_quantile[members] = len(quantiles) * (QUANTILES + 1)
+        first_quantile[members] = len(quantiles) * (cells + 1)
         quantiles.append(np.interp(even, part, d_spacing).astype(np.float32))
+    if not weight.any():
+        message = "simulate: the sample scatters nothing in the frame; choose another sample, S(Q) or frame."
+        raise ConfigError(message)
     return _SharedClasses(
         weight=weight,
         first_quantile=first_quantile,
