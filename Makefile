@@ -98,6 +98,7 @@ bench: setup
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/recorder.py
 	$(BIN)/python benchmarks/focus.py
+	$(BIN)/python benchmarks/nomad.py
 
 wheels: setup
 	$(BIN)/uv build --all-packages --out-dir dist

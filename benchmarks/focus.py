@@ -19,6 +19,7 @@ from livered_core.diffraction import (
     Grouping,
     focus,
     focus_table,
+    linear_edges,
     log_edges,
     read_calibration,
     warm_up,
@@ -89,6 +90,15 @@ def main() -> None:
     )
     print(f"focus, one thread  {batch.n_events / fastest / 1e6:6.1f} million events/s at best")
     print(f"                   {batch.n_events / median / 1e6:6.1f} million events/s in the median of 5")
+
+    q_edges = np.tile(linear_edges(0.0, 50.0, 2500), (len(D_RANGES), 1))
+    in_q = focus_table(calibration, grouping, q_edges, 300.0, 16667.0, "momentum_transfer")
+    durations = []
+    for _ in range(5):
+        start = time.perf_counter()
+        focus(batch, in_q)
+        durations.append(time.perf_counter() - start)
+    print(f"in Q, one thread   {batch.n_events / min(durations) / 1e6:6.1f} million events/s at best")
 
     start = time.perf_counter()
     _ = histogram + histogram

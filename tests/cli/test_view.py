@@ -52,6 +52,23 @@ def screen(health, rate=200_000.0):
     return console.file.getvalue()
 
 
+def test_what_the_plugin_says_of_the_result_stands_below_its_curves():
+    said = {"statistics": "error of S(Q) 0.04", "n_binned": 7, "vanadium": "not used: [bold]no[/bold] file"}
+    lines = screen(attrs.evolve(HEALTH, result=attrs.evolve(RESULT, metadata=said))).splitlines()
+    below = lines[next(i for i, line in enumerate(lines) if "bank 6" in line) :]
+    assert any(line.split() == ["statistics", "error", "of", "S(Q)", "0.04"] for line in below)
+    assert any("not used: [bold]no[/bold] file" in line for line in below)
+    assert not any("n binned" in line for line in lines)
+
+
+def test_notes_of_few_curves_have_no_column():
+    curve = Curve("G(r)", [0.0], [1.0], [1.0], "Angstrom", "1", metadata={"transformed_to": 31.4})
+    shown = screen(attrs.evolve(HEALTH, result=attrs.evolve(RESULT, curves=(*RESULT.curves, curve))))
+    assert "counts" in shown
+    assert "G(r)" in shown
+    assert "transformed to" not in shown
+
+
 def test_everything_that_one_wants_to_know_is_on_the_screen():
     text = screen(HEALTH)
     for words in (

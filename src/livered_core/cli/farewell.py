@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from livered_core.cli.screen import text
-from livered_core.cli.view import curves_table
+from livered_core.cli.view import result_view
 from livered_core.engine.health import Health, failure_sentence
+from livered_core.engine.session import Session
 from livered_core.errors import EXIT_OK
 from livered_core.model import Result, Update
 from livered_core.model.text import one_line
@@ -48,11 +49,18 @@ def farewell(
     return parts
 
 
+def said_at_end(session: Session) -> list[str]:
+    """Return what is said when a session has ended, one line each, and is in its log as well."""
+    failure = session.failure
+    sentences = [one_line(sentence) for sentence in session.unsent]
+    return sentences if failure is None else [*sentences, failure_sentence(failure)]
+
+
 def _what_was_made(health: Health, result: Result, update: Update) -> list[RenderableType]:
     state = "final" if update.final else "not final, the run was still going on"
     complete = "complete" if update.complete else "INCOMPLETE: " + " ".join(update.missing)
     return [
-        curves_table(result),
+        result_view(result),
         text(
             f"Run {result.run_number}: {update.n_events:,} events in {update.n_pulses:,} pulses, {complete}; {state}."
         ),

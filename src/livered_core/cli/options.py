@@ -21,3 +21,15 @@ idf: Final = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Instrument definition of the simulated beamline, in place of the plugin's.",
 )
+output_dir: Final = click.option(
+    "--output-dir",
+    "-o",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for reduced files.",
+)
+
+
+def absolute(path: Path | None) -> str | None:
+    """Return the text of a path that was given relative to the working directory; None for none."""
+    return None if path is None else str(path.absolute())

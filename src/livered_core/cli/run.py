@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 
 from livered_core.cli import options
-from livered_core.cli.farewell import farewell
+from livered_core.cli.farewell import farewell, said_at_end
 from livered_core.cli.logs import start_logging
-from livered_core.cli.screen import Screen
+from livered_core.cli.screen import Screen, end_now
 from livered_core.cli.signals import StopSignals
 from livered_core.cli.view import EventRate, LineTimes, render, status_line
 from livered_core.clocks import SystemClock
-from livered_core.engine.health import Health, failure_sentence
+from livered_core.engine.health import Health
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration, recorded_defaults, simulated_defaults
 from livered_core.errors import EXIT_DIED, ConfigError
@@ -53,12 +52,7 @@ Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not)
 @click.option("--update-every", metavar="SECONDS", type=float, help="Seconds between two updates.")
 @click.option("--from-now", is_flag=True, help="Begin with the data of now, not with the start of the run.")
 @click.option("--start-time", metavar="UTC", help="Begin at this time, for example 2026-11-22T10:00:00Z.")
-@click.option(
-    "--output-dir",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for reduced files.",
-)
+@options.output_dir
 @click.option("--stop-after-run", is_flag=True, help="End when the run has ended.")
 @click.option("--plain", is_flag=True, help="Write lines instead of redrawing the screen.")
 def run(**arguments: Any) -> None:
@@ -69,9 +63,9 @@ def run(**arguments: Any) -> None:
         "update_every": arguments["update_every"],
         "start_time": arguments["start_time"],
         "from_start_of_run": False if arguments["from_now"] else None,
-        "output_dir": _text(arguments["output_dir"]),
+        "output_dir": options.absolute(arguments["output_dir"]),
         "run_transition": "stop" if arguments["stop_after_run"] else None,
-        "simulate": {"idf": _text(arguments["idf"])},
+        "simulate": {"idf": options.absolute(arguments["idf"])},
     }
     simulate, recording, defaults = arguments["simulate"], None, None
     if arguments["source"] is not None:
@@ -89,7 +83,11 @@ def run(**arguments: Any) -> None:
         packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
         level = logging.WARNING if screen.live else logging.INFO
         start_logging(
-            loaded.config.log, packages, screen.line, level, lambda line: one_line(line) in _at_end(session)
+            loaded.config.log,
+            packages,
+            screen.line,
+            level,
+            lambda line: one_line(line) in said_at_end(session),
         )
         with screen.takes_prints():
             code = session.run(watch)
@@ -97,10 +95,10 @@ def run(**arguments: Any) -> None:
     except BaseException as error:
         if not screen.close():
             _log.critical("%s", error, exc_info=error)
-            _end_now(getattr(error, "exit_code", EXIT_DIED))
+            end_now(getattr(error, "exit_code", EXIT_DIED))
         raise
     if not screen.close(tuple(last)):
-        _end_now(code)
+        end_now(code)
     sys.exit(code)
 
 
@@ -116,28 +114,11 @@ def _recording(arguments: Mapping[str, Any]) -> Recording:
     return open_recording(Path(arguments["source"]))
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path.absolute())
-
-
 def _stop(session: Session, screen: Screen, name: str) -> None:
     _log.info("Asked to stop by %s; asked again later, livered ends at once.", name)
     if screen.live:
         screen.line("Stopping; asked again, livered ends at once.")
     session.stop()
-
-
-def _at_end(session: Session) -> list[str]:
-    """Return the sentences that the farewell says, which the engine logs as well."""
-    failure = session.failure
-    sentences = [one_line(sentence) for sentence in session.unsent]
-    return sentences if failure is None else [*sentences, failure_sentence(failure)]
-
-
-def _end_now(code: int) -> NoReturn:
-    """End the process although the screen's thread cannot end."""
-    logging.shutdown()
-    os._exit(code)
 
 
 class _Watch:

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, TextIO
+from typing import Final, NoReturn, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -41,6 +41,12 @@ def text(value: object, style: str = "") -> Text:
         A style of rich.
     """
     return Text(one_line(str(value)), style)
+
+
+def end_now(code: int) -> NoReturn:
+    """End the process although a screen's thread cannot end."""
+    logging.shutdown()
+    os._exit(code)
 
 
 class Screen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -103,14 +103,28 @@ def render(health: Health, rate: float) -> RenderableType:
     if health.source.problem:
         parts.append(text(health.source.problem, "red"))
     if health.result is not None and health.result.curves:
-        parts += [Text(""), curves_table(health.result)]
+        parts += [Text(""), result_view(health.result)]
     parts += [text(f"{sink.name}: {sink.last_error}", "red") for sink in health.sinks if sink.last_error]
     return Group(*parts)
 
 
-def curves_table(result: Result) -> Table:
-    """Draw one row for each curve, with whatever the plugin noted about it."""
-    columns = list(dict.fromkeys(key for curve in result.curves for key in curve.metadata))
+def result_view(result: Result) -> RenderableType:
+    """Draw a result: its curves with their notes, and below what the plugin says of the whole."""
+    remarks = {key: note for key, note in result.metadata.items() if isinstance(note, str)}
+    if not remarks:
+        return _curves_table(result)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for key, note in remarks.items():
+        grid.add_row(text(key.replace("_", " ")), text(note))
+    return Group(_curves_table(result), grid)
+
+
+def _curves_table(result: Result) -> Table:
+    """Draw one row for each curve, with those of the plugin's notes that at least half of the curves have."""
+    noted = Counter(key for curve in result.curves for key in curve.metadata)
+    columns = [key for key, n_curves in noted.items() if 2 * n_curves >= len(result.curves)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("curve", no_wrap=True)
     cells = [_cells([curve.metadata.get(column) for curve in result.curves]) for column in columns]

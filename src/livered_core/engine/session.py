@@ -66,6 +66,23 @@ def start_request(config: Config) -> StartRequest:
     return StartRequest.start_of_run() if config.from_start_of_run else StartRequest.now()
 
 
+def native_settings(config: Config) -> NativeSettings:
+    """Return what the configuration tells the native source."""
+    return NativeSettings(
+        instrument=config.instrument,
+        update_every=config.update_every,
+        max_chunk_events=config.max_chunk_events,
+        queue_events=config.source.queue_events,
+        selection=PulseSelection(
+            not_before_ns=start_request(config).time_ns or 0,
+            keep_paused=config.source.keep_paused,
+            leave_out_vetoed=config.source.leave_out_vetoed,
+            leave_out_partial=config.source.leave_out_partial,
+            add_tof_offset=config.source.add_tof_offset,
+        ),
+    )
+
+
 @attrs.frozen(eq=False)
 class _Parts:
     hooks: Dispatcher
@@ -320,25 +337,13 @@ class Session:
             _log.error("%s", sentence)
 
     def _native_source(self, config: Config, clock: Clock) -> Source:
-        start = start_request(config)
-        settings = NativeSettings(
-            instrument=config.instrument,
-            update_every=config.update_every,
-            max_chunk_events=config.max_chunk_events,
-            queue_events=config.source.queue_events,
-            selection=PulseSelection(
-                not_before_ns=start.time_ns or 0,
-                keep_paused=config.source.keep_paused,
-                leave_out_vetoed=config.source.leave_out_vetoed,
-                leave_out_partial=config.source.leave_out_partial,
-                add_tof_offset=config.source.add_tof_offset,
-            ),
-        )
+        settings = native_settings(config)
         if self._recording is not None:
             return NativeSource(settings, partial(RecordingReader, self._recording), clock)
         if not config.address:
             message = "address is empty: say where the data stream is, as host:port, or use --simulate."
             raise ConfigError(message)
+        start = start_request(config)
         timeouts = (config.source.connect_timeout, config.source.silence_timeout)
         address = AdaraAddress.parse(config.address, *timeouts)
         backoff = Backoff(config.source.retry_first, config.source.retry_longest)
