@@ -40,6 +40,7 @@ def test_the_settings_that_the_text_names_are_there() -> None:
     named = set(re.findall(r"`([a-z][a-z_]+[a-z])`", text)) & keys
     assert {"leave_out_vetoed", "correct_rod", "level_q_min", "wanted_error", "run_files"} <= named
     metadata = {
+        "events_per_second",
         "statistics",
         "statistical_error",
         "seconds_until_enough",

@@ -164,6 +164,7 @@ def test_total_scattering_is_made_with_vanadium(runs: Path, reduce_silicon: Call
     assert [curve.label for curve in result.curves[6:]] == ["S(Q)", "Q[S(Q)-1]", "G(r)"]
     assert [curve.x_unit for curve in result.curves[6:]] == ["1/Angstrom", "1/Angstrom", "Angstrom"]
     assert result.metadata["statistical_error"] > 0.0
+    assert result.metadata["events_per_second"] == pytest.approx(result.metadata["n_events"] / 60.0)
     assert result.metadata["statistics"].startswith("error of S(Q) 0.")
     plain = reduce_silicon(ReferenceSettings()).result
     assert plain.metadata["total_scattering"] == "S(Q) and G(r) need vanadium"

@@ -83,12 +83,15 @@ def make_result(
         "n_unknown": counts.d.n_unknown,
         "n_filtered": counts.d.n_filtered,
     }
+    elapsed_s = _elapsed_s(update)
+    if elapsed_s > 0:
+        account["events_per_second"] = counts.d.n_events / elapsed_s
     if counts.n_lost_before:
         account["n_error_or_unmapped"] = counts.n_lost_before
     if exposure.note:
         account["normalisation"] = exposure.note
     curves = bank_curves(counts.d, sample, corrections, settings.bank_labels, _calibrant(reduction))
-    total, why = _total(sample, corrections, reduction, update)
+    total, why = _total(sample, corrections, reduction, elapsed_s)
     return Result(
         run_number=run.number,
         title=run.title or f"{run.instrument} run {run.number}",
@@ -96,6 +99,11 @@ def make_result(
         images=[] if reduction.tables is None else make_images(counts, reduction.tables.two_theta),
         metadata={**account, **said, **why, **notes},
     )
+
+
+def _elapsed_s(update: Update) -> float:
+    """Return for how long there has been data, seconds: a pause within a run counts, too."""
+    return (update.last_pulse_ns - update.first_pulse_ns) * _NS
 
 
 def _calibrant(reduction: Reduction) -> str:
@@ -123,7 +131,7 @@ def _usable(
 
 
 def _total(
-    sample: Measured, corrections: Corrections, reduction: Reduction, update: Update
+    sample: Measured, corrections: Corrections, reduction: Reduction, elapsed_s: float
 ) -> tuple[list[Curve], dict[str, Note]]:
     """Make S(Q) and what follows; where that is not possible, say why."""
     settings = reduction.settings.total_scattering
@@ -137,7 +145,6 @@ def _total(
         curves = total_curves(total)
     except DataModelError as error:
         return [], {"total_scattering": str(error)}
-    elapsed_s = (update.last_pulse_ns - update.first_pulse_ns) * _NS
     q_range = (settings.statistics_q_min, settings.statistics_q_max)
     reached = statistics(total.structure, q_range, settings.wanted_error, elapsed_s)
     notes: dict[str, Note] = {
