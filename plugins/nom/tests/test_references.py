@@ -23,6 +23,7 @@ from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
 from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
+from nexus_support import write_nexus
 
 UPDATE = Update(
     sequence=1,
@@ -338,10 +339,17 @@ def _not_a_number(runs: Path, folder: Path) -> Path:
     return path
 
 
+def _no_charge(runs: Path, folder: Path) -> Path:
+    path = folder / "no_charge.nxs.h5"
+    write_nexus(path, {"bank1_events": [[(20_000, 57_000)] * 3] * 10}, [0.0] * 10)
+    return path
+
+
 BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "missing": (lambda runs, folder: runs / "NOM_99.adara", "cannot be read (No such file or directory)"),
     "a page": (_page, "page.nxs"),
     "no events": (lambda runs, folder: runs / "NOM_4.adara", "has no event in any bin: give a run that has."),
+    "no charge": (_no_charge, "is not normalised: no proton charge: give a run that has some."),
     "other instrument": (_renamed, "is of POWGEN, and the sample of NOMAD."),
     "two runs": (_two_runs, "holds runs 2 and 3"),
     "other bins": (_other_bins, "has other bins than this run"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from livered_core.cli import options
 from livered_core.model.text import printable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def config() -> None:
 
 
 @config.command("show")
-@click.option("--instrument", metavar="NAME", help="Instrument, for example NOM.")
+@options.instrument
 @click.option(
     "--config",
     "config_file",
