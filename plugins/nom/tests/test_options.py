@@ -18,6 +18,7 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
+    SlowLog,
     Update,
 )
 from livered_core.diffraction import Patterns, VanadiumRod, rod_factor
@@ -138,6 +139,22 @@ def test_the_composition_is_that_of_the_settings_or_of_the_run(
     else:
         assert said in result.metadata["total_scattering"]
         assert len(result.curves) == 6
+
+
+def test_the_composition_may_come_from_a_log(
+    make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo
+) -> None:
+    plugin = NomPlugin(NomSettings())
+    logs = {"SampleFormula": SlowLog("SampleFormula", "", "", np.array([0]), np.array([" Si "], object))}
+    plugin.process_chunk(attrs.evolve(make_chunk([1], [1], definition), logs=logs))
+    plugin.process_chunk(make_chunk([1], [1], definition))  # a log comes when it changes
+    scattering, problem = plugin._scattering(run)
+    assert (problem, scattering and scattering.formula) == ("", "Si")
+    fields, _ = plugin._scattering(attrs.evolve(run, sample={"formula": "Ni"}))
+    assert fields is not None
+    assert fields.formula == "Ni"
+    plugin.run_started(run)
+    assert plugin._scattering(run)[0] is None
 
 
 def test_vanadium_is_less_its_background_and_corrected_for_its_rod(

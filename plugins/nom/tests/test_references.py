@@ -449,7 +449,10 @@ def test_the_characterisation_chooses(
     plugin = NomPlugin(NomSettings(references=references))
     assert plugin.check() == []
     plugin.session_started(attrs.evolve(session, live=False))
-    chunk = with_logs(make_chunk([20_000] * 4, [57_000] * 4, definition), SpeedRequest1=frequency)
+    chunk = make_chunk([20_000] * 4, [57_000] * 4, definition)
+    chunk = with_logs(
+        chunk, SpeedRequest1=0.0, Speed1=frequency, LambdaRequest=1.4 if frequency > 50 else 2.8
+    )
     metadata = plugin.post_process(plugin.process_chunk(chunk), run, UPDATE).metadata
     # Run 4, the vanadium at 30 Hz, has no events.
     assert metadata["vanadium"].startswith(vanadium)

@@ -61,7 +61,7 @@ def instrument_names(recording: Recording) -> tuple[str, ...]:
         what = skipped_sentence(first_skipped) if first_skipped is not None else "It holds no packet."
         message = f"{recording.name} is neither a NeXus event file nor a recording of an ADARA stream. {what}"
         raise DataModelError(message)
-    return tuple(name for name in (*names, of_run) if name)
+    return tuple(dict.fromkeys(name for name in (*names, of_run) if name))
 
 
 def served_instrument(recording: Recording, names: tuple[str, ...]) -> str:

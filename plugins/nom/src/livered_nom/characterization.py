@@ -15,7 +15,7 @@ import attrs
 
 from livered_core import DataModelError, SlowLog
 
-FREQUENCY_LOGS = ("SpeedRequest1", "Speed1", "frequency")
+FREQUENCY_LOGS = ("SpeedRequest1", "Speed1", "BL1B:Det:TH:BL:Frequency", "frequency")
 WAVELENGTH_LOGS = ("LambdaRequest", "lambda", "skf12.lambda", "BL1B:Det:TH:BL:Lambda", "freq.lambda")
 """Logs that say the chopper settings, the first that is there counts: those of Mantid's PDDetermineCharacterizations."""
 
@@ -123,7 +123,8 @@ def choose_characterization(
 def _said(logs: Mapping[str, SlowLog], names: Sequence[str]) -> float | None:
     for name in names:
         value = logs[name].last if name in logs and len(logs[name].value) else None
-        if isinstance(value, float) and math.isfinite(value):
+        # A request of 0 is one that nobody made.
+        if isinstance(value, float) and 0 < value < math.inf:
             return value
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -18,6 +19,7 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
+    SlowLog,
     Update,
     hookimpl,
 )
@@ -48,6 +50,8 @@ PULSE_VETO = 0x4
 """Bit of a pulse that the accelerator vetoed."""
 COMPOSITION_FIELDS = ("chemical_formula", "formula", "ChemicalFormula", "composition")
 """Fields of the run's sample that may hold its composition."""
+COMPOSITION_LOGS = ("SampleFormula", "BL1B:CS:ITEMS:Formula")
+"""Logs that may hold it: NOMAD's item tracking."""
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +92,7 @@ class NomPlugin:
     _references: References | None = attrs.field(default=None, init=False, repr=False)
     _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
     _live: bool = attrs.field(default=True, init=False, repr=False)
+    _logged_formula: str = attrs.field(default="", init=False, repr=False)
 
     def check(self) -> list[str]:
         """Say in sentences what is wrong with the files of the settings; for ``livered check`` and the start."""
@@ -158,6 +163,7 @@ class NomPlugin:
         # Before reading: a file that cannot be read now must not leave the run to the one before.
         self._calibration = None
         self._prepared = None
+        self._logged_formula = ""
         self._read_calibration()
 
     @hookimpl
@@ -178,6 +184,7 @@ class NomPlugin:
             )
             raise DataModelError(message)
         tables = self._prepare(chunk.instrument, chunk).tables
+        self._logged_formula = _logged_formula(chunk.logs) or self._logged_formula
         return count_chunk(chunk, tables, self._leave_out, self.settings.monitor)
 
     @hookimpl
@@ -224,7 +231,7 @@ class NomPlugin:
         formula = self.settings.total_scattering.composition
         if not formula:
             said = (run.sample.get(field, "").strip() for field in COMPOSITION_FIELDS)
-            formula = next((text for text in said if text), "")
+            formula = next((text for text in said if text), self._logged_formula)
         if not formula:
             return (
                 None,
@@ -258,6 +265,15 @@ class NomPlugin:
         if self._calibration is None and self.settings.calibration is not None:
             self._calibration = read_calibration(self.settings.calibration)
         return self._calibration
+
+
+def _logged_formula(logs: Mapping[str, SlowLog]) -> str:
+    """Return what the logs say of the sample's composition; empty where they say nothing."""
+    for name in COMPOSITION_LOGS:
+        said = logs[name].last if name in logs and len(logs[name].value) else ""
+        if isinstance(said, str) and said.strip():
+            return said.strip()
+    return ""
 
 
 def _mean_angles(tables: Tables, instrument: Instrument) -> tuple[float, ...]:
