@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Else each of the hundreds of processes that tests start compiles numba and all others anew: 3 s instead of 1 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A busy machine is not a failure: what takes too long in earnest has a benchmark.
 settings.register_profile("livered", parent=settings.default, deadline=None)

@@ -152,7 +152,10 @@ def test_live_and_offline_give_the_same_arrays(recorded, reduced, recording, num
 
 
 def test_recording_and_nexus_file_of_a_run_give_the_same_arrays(reduced):
-    assert arrays(reduced / "NOM_4711.h5") == arrays(reduced / "NOM_1234.h5")
+    one, other = arrays(reduced / "NOM_4711.h5"), arrays(reduced / "NOM_1234.h5")
+    # The file's pulses have times of their own, from which it follows how fast the error falls.
+    assert {name for name in one if one[name] != other[name]} <= {name for name in one if "error_of" in name}
+    assert set(one) == set(other)
 
 
 def test_columns_of_text_are_the_same_but_for_when_they_were_written(recorded, reduced):

@@ -161,10 +161,16 @@ def test_a_container_that_exceeds_the_sample_is_marked(
 
 def test_total_scattering_is_made_with_vanadium(runs: Path, reduce_silicon: Callable[..., Reduced]) -> None:
     references = ReferenceSettings(vanadium=runs / "NOM_2.adara", container=runs / "NOM_3.adara")
-    result = reduce_silicon(references, total_scattering=TotalScatteringSettings(composition="Si")).result
-    assert [curve.label for curve in result.curves[6:]] == ["S(Q)", "Q[S(Q)-1]", "G(r)"]
-    assert [curve.x_unit for curve in result.curves[6:]] == ["1/Angstrom", "1/Angstrom", "Angstrom"]
-    assert result.metadata["statistical_error"] > 0.0
+    result = reduce_silicon(
+        references, total_scattering=TotalScatteringSettings(composition="Si", wanted_error=0.26)
+    ).result
+    assert [curve.label for curve in result.curves[6:]] == ["S(Q)", "Q[S(Q)-1]", "G(r)", "error of S(Q)"]
+    assert [curve.x_unit for curve in result.curves[6:]] == ["1/Angstrom", "1/Angstrom", "Angstrom", "s"]
+    now, left = result.metadata["statistical_error"], result.metadata["seconds_until_enough"]
+    expected = result.curves[9]
+    assert np.all(np.diff(expected.y) < 0)
+    assert np.interp(60.0, expected.x, expected.y) == pytest.approx(now, rel=1e-2)
+    assert np.interp(60.0 + left, expected.x, expected.y) == pytest.approx(0.26, rel=1e-2)
     assert result.metadata["events_per_second"] == pytest.approx(result.metadata["n_events"] / 60.0)
     assert result.metadata["statistics"].startswith("error of S(Q) 0.")
     plain = reduce_silicon(ReferenceSettings()).result

@@ -50,6 +50,7 @@ from livered_core.diffraction.smoothing import butterworth_error, butterworth_sm
 from livered_core.diffraction.statistics import (
     StatisticalError,
     Statistics,
+    error_over_time,
     statistical_error,
     statistics,
     time_to_reach,
@@ -109,6 +110,7 @@ __all__ = [
     "calibration_from_geometry",
     "coordination_number",
     "cubic_reflections",
+    "error_over_time",
     "filter_events",
     "fit_calibration",
     "focus",

@@ -6,9 +6,12 @@ import math
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from livered_core.diffraction.structure_factor import StructureFactor
 from livered_core.errors import DataModelError
+
+Floats = npt.NDArray[np.float64]
 
 
 @attrs.frozen
@@ -82,6 +85,27 @@ def time_to_reach(error: StatisticalError, wanted: float, elapsed_s: float) -> f
         return None
     # The falling part of the variance goes as one over the time.
     return elapsed_s * (error.falling**2 / room - 1)
+
+
+def error_over_time(error: StatisticalError, elapsed_s: float, time_s: Floats) -> Floats:
+    """Return the error of S(Q) at other times, at the rate so far.
+
+    Parameters
+    ----------
+    error
+        After `elapsed_s`.
+    elapsed_s
+        How long has been measured, seconds, above 0.
+    time_s
+        float64[n], how long else, seconds, above 0; not modified.
+
+    Returns
+    -------
+    float64[n]
+        ``sqrt(falling^2 elapsed / time + floor^2)``; the caller's own.
+    """
+    expected: Floats = np.sqrt(error.falling**2 * elapsed_s / time_s + error.floor**2)
+    return expected
 
 
 def statistics(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import attrs
 
 from livered_core import Curve, DataModelError, LiveredError, Result, RunInfo, Update
-from livered_core.diffraction import UAH_PER_PC, SampleScattering, statistics
+from livered_core.diffraction import UAH_PER_PC, SampleScattering
 from livered_nom.counts import NomCounts, Tables
 from livered_nom.curves import Note, bank_curves
+from livered_nom.enough import progress
 from livered_nom.exposure import Exposure, exposure_of
 from livered_nom.images import make_images
 from livered_nom.measured import Measured
@@ -145,18 +146,8 @@ def _total(
         curves = total_curves(total)
     except DataModelError as error:
         return [], {"total_scattering": str(error)}
-    q_range = (settings.statistics_q_min, settings.statistics_q_max)
-    reached = statistics(total.structure, q_range, settings.wanted_error, elapsed_s)
-    notes: dict[str, Note] = {
-        "composition": reduction.scattering.formula,
-        "statistics": reached.sentence,
-        "statistical_error_wanted": reached.wanted,
-    }
-    if reached.error is not None:
-        notes["statistical_error"] = reached.error
-    if reached.seconds_left is not None:
-        notes["seconds_until_enough"] = reached.seconds_left
-    return curves, notes
+    reached = progress(total.structure, settings, elapsed_s)
+    return [*curves, *reached.curves], {"composition": reduction.scattering.formula, **reached.notes}
 
 
 def describe_problem(error: LiveredError) -> str:
