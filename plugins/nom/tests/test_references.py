@@ -216,6 +216,26 @@ def test_what_was_counted_is_kept_by_content(
     assert len(read) == 3
 
 
+def test_a_reference_that_was_replaced_counts_with_the_next_run(
+    runs: Path, tmp_path: Path, silicon: list[tuple[Chunk, RunInfo]], session: SessionInfo
+) -> None:
+    path = Path(shutil.copy(runs / "NOM_2.adara", tmp_path / "vanadium.adara"))
+    plugin = NomPlugin(NomSettings(references=ReferenceSettings(vanadium=path)))
+    plugin.session_started(attrs.evolve(session, live=False))
+
+    def reduced() -> np.ndarray:
+        plugin.run_started(silicon[-1][1])
+        parts = [plugin.process_chunk(chunk) for chunk, _ in silicon]
+        result = plugin.post_process(sum(parts[1:], parts[0]), silicon[-1][1], UPDATE)
+        assert result.metadata["vanadium"] == "vanadium.adara"
+        return bank(result, 5).y
+
+    before, again = reduced(), reduced()
+    np.testing.assert_array_equal(before, again)
+    shutil.copy(runs / "NOM_1.adara", path)
+    assert not np.array_equal(reduced(), before)
+
+
 def test_kept_counts_that_were_damaged_are_made_anew(
     runs: Path, cache_in: Path, reduce_silicon: Callable[..., Reduced]
 ) -> None:

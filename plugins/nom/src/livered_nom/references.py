@@ -144,13 +144,13 @@ class References:
             background = files.get("vanadium_background")
             self._background.ask(
                 "vanadium",
-                f"{target.key} {files['vanadium']} {background}",
+                f"{target.key} {_stamp(files['vanadium'])} {background and _stamp(background)}",
                 lambda stop: self._vanadium(target, files["vanadium"], background, stop),
             )
         if "container" in files:
             self._background.ask(
                 "container",
-                f"{target.key} {files['container']}",
+                f"{target.key} {_stamp(files['container'])}",
                 lambda stop: self._measure(target, files["container"], stop),
             )
 
@@ -292,6 +292,16 @@ class References:
             )
             raise DataModelError(message)
         return Patterns(edges, y, e, wanted)
+
+
+def _stamp(path: Path) -> str:
+    """Return the path, and what changes when its files do: a reference may be replaced between two runs."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    except OSError as error:
+        return f"{path} {error.strerror}"
+    return f"{path} {stats}"
 
 
 @attrs.define(eq=False)
