@@ -81,6 +81,7 @@ def test_a_new_key_takes_the_place_of_one_that_waits(background: Background) -> 
 
 
 def test_closing_ends_a_job_that_looks_at_the_event() -> None:
+    before = set(threading.enumerate())
     background = Background()
     started = threading.Event()
 
@@ -94,7 +95,34 @@ def test_closing_ends_a_job_that_looks_at_the_event() -> None:
     background.close()
     assert not background.wait(WAIT)
     assert background.state("endless") == Failed("stopped")
-    assert not [thread for thread in threading.enumerate() if thread.name == "livered-references"]
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_job_whose_place_another_takes_is_asked_to_end() -> None:
+    background = Background()
+    started = threading.Event()
+
+    def endless(stop: threading.Event) -> None:
+        started.set()
+        assert stop.wait(WAIT)
+
+    for replace in (lambda: background.ask("one", "other", lambda stop: 2), lambda: background.forget("one")):
+        started.clear()
+        background.ask("one", "key", endless)
+        assert started.wait(WAIT)
+        replace()
+        assert background.wait(WAIT)
+    assert background.state("one") is None
+    background.close()
+
+
+def test_a_wait_can_be_given_up() -> None:
+    background = Background()
+    background.ask("endless", "k", lambda stop: stop.wait())
+    asked = []
+    assert not background.wait(None, lambda: asked.append(1) or len(asked) == 2)
+    assert len(asked) == 2
+    background.close()
 
 
 def test_after_closing_nothing_is_begun() -> None:

@@ -75,6 +75,25 @@ def test_counts_are_divided_by_the_counts_of_the_monitor_that_is_named(
     assert "monitor" in without.metadata["normalisation"]
 
 
+def test_the_monitor_is_not_counted_in_pulses_that_are_left_out(
+    make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo
+) -> None:
+    times = 1_700_000_000_000_000_000 + np.arange(2) * 16_666_667
+    events = attrs.evolve(
+        make_chunk([20_000] * 4, [57_000] * 4, definition).events,
+        pulse_time_ns=times,
+        proton_charge_pc=np.ones(2),
+        event_offset=np.array([0, 2, 4]),
+        flags=np.array([0x4, 0], np.uint32),
+    )
+    monitor = MonitorEvents(times, np.array([0, 3, 8]), np.zeros(8, np.uint32))
+    chunk = attrs.evolve(make_chunk([1], [1], definition), data=events, monitors={1: monitor})
+    for leave_out, counted, divided_by in ((False, 4, 8), (True, 2, 5)):
+        settings = NomSettings(normalise_by="monitor", leave_out_vetoed=leave_out)
+        curve = result_of(settings, chunk, run).curves[1]
+        assert curve.y.sum() == pytest.approx(counted / divided_by)
+
+
 def test_vetoed_pulses_and_prompt_events_are_left_out_and_counted(
     make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo
 ) -> None:
@@ -133,6 +152,7 @@ def test_the_composition_is_that_of_the_settings_or_of_the_run(
     parts = []
     read_run(vanadium, lambda chunk, _run: parts.append(plugin.process_chunk(chunk)))
     result = plugin.post_process(sum(parts[1:], parts[0]), attrs.evolve(run, sample=fields), UPDATE)
+    assert ("composition_of_the_run" in result.metadata) == bool(setting)
     if said is None:
         assert result.metadata["composition"] == (setting or "Si")
         assert result.curves[6].label == "S(Q)"

@@ -15,9 +15,18 @@ import pytest
 
 import livered_nom.references
 from beamline_support import simulated_run
-from livered_core import Chunk, InstrumentDefinition, Result, RunInfo, SessionInfo, SlowLog, Update
+from livered_core import (
+    Chunk,
+    DataModelError,
+    InstrumentDefinition,
+    Result,
+    RunInfo,
+    SessionInfo,
+    SlowLog,
+    Update,
+)
 from livered_core.publish.nexus import nexus_bytes
-from livered_core.references import read_run
+from livered_core.references import read_reduced, read_run
 from livered_nom.counts import NomCounts
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
@@ -42,6 +51,7 @@ UPDATE = Update(
     missing=(),
     lag_ns=0,
 )
+SESSION = SessionInfo("NOM", "native", "", "", 0, "", {})
 RELATIVE = "intensity relative to vanadium"
 
 
@@ -115,7 +125,7 @@ def reduced_vanadium(runs: Path, path: Path, **settings: Any) -> Path:
 def test_a_sample_is_divided_by_vanadium(runs: Path, reduce_silicon: Callable[..., Reduced]) -> None:
     plain = reduce_silicon(ReferenceSettings()).result
     result = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
-    assert result.metadata["vanadium"] == "NOM_2.adara"
+    assert result.metadata["vanadium"] == "NOM_2.adara (run 2)"
     for number in (2, 3, 4, 5):
         assert (bank(result, number).y_name, bank(result, number).y_unit) == (RELATIVE, "dimensionless")
         assert np.isfinite(bank(result, number).y).all()
@@ -146,7 +156,7 @@ def test_the_container_is_subtracted_with_its_errors(
         np.testing.assert_allclose(difference, curve.y - 0.5 * behind / charge, atol=1e-9)
         np.testing.assert_allclose(errors, np.hypot(curve.e, 0.5 * np.sqrt(behind) / charge), atol=1e-9)
     assert container.d.counts.sum() > 1000
-    assert result.metadata["container"] == "NOM_3.adara"
+    assert result.metadata["container"] == "NOM_3.adara (run 3)"
     assert "warning" not in bank(result, 5).metadata
 
 
@@ -174,7 +184,9 @@ def test_total_scattering_is_made_with_vanadium(runs: Path, reduce_silicon: Call
     assert result.metadata["events_per_second"] == pytest.approx(result.metadata["n_events"] / 60.0)
     assert result.metadata["statistics"].startswith("error of S(Q) 0.")
     plain = reduce_silicon(ReferenceSettings()).result
-    assert plain.metadata["total_scattering"] == "S(Q) and G(r) need vanadium"
+    assert (
+        plain.metadata["total_scattering"] == "S(Q) and G(r) need vanadium, which is not there: see vanadium"
+    )
     nothing = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
     assert "need the sample's composition" in nothing.metadata["total_scattering"]
 
@@ -227,7 +239,7 @@ def test_a_reference_that_was_replaced_counts_with_the_next_run(
         plugin.run_started(silicon[-1][1])
         parts = [plugin.process_chunk(chunk) for chunk, _ in silicon]
         result = plugin.post_process(sum(parts[1:], parts[0]), silicon[-1][1], UPDATE)
-        assert result.metadata["vanadium"] == "vanadium.adara"
+        assert result.metadata["vanadium"].startswith("vanadium.adara (run ")
         return bank(result, 5).y
 
     before, again = reduced(), reduced()
@@ -236,16 +248,38 @@ def test_a_reference_that_was_replaced_counts_with_the_next_run(
     assert not np.array_equal(reduced(), before)
 
 
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def _flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[200:260] = bytes(60)
+    path.write_bytes(data)
+
+
+def _without_a_number(path: Path) -> None:
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    for name, array in arrays.items():
+        if array.dtype == np.uint8:
+            arrays[name] = np.frombuffer(
+                array.tobytes().replace(b"view_n_filtered", b"view_n_filtereD"), np.uint8
+            )
+    np.savez_compressed(path, **arrays)
+
+
+@pytest.mark.parametrize("damage", [_cut, _flipped, _without_a_number])
 def test_kept_counts_that_were_damaged_are_made_anew(
-    runs: Path, cache_in: Path, reduce_silicon: Callable[..., Reduced]
+    damage: Callable[[Path], None], runs: Path, cache_in: Path, reduce_silicon: Callable[..., Reduced]
 ) -> None:
     first = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
     kept = [path for path in cache_in.rglob("*") if path.is_file()]
     assert kept
     for path in kept:
-        path.write_bytes(path.read_bytes()[:-50])
+        damage(path)
     second = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
-    assert second.metadata["vanadium"] == "NOM_2.adara"
+    assert second.metadata["vanadium"] == "NOM_2.adara (run 2)"
     np.testing.assert_array_equal(bank(first, 5).y, bank(second, 5).y)
 
 
@@ -269,7 +303,7 @@ def test_live_curves_do_not_wait(
     assert reduced.plugin._references is not None
     reduced.plugin._references.ready(None)
     after = reduced.again()
-    assert after.metadata["vanadium"] == "NOM_2.adara"
+    assert after.metadata["vanadium"] == "NOM_2.adara (run 2)"
     assert bank(after, 2).y_name == RELATIVE
 
 
@@ -345,6 +379,87 @@ def _other_bins(runs: Path, folder: Path) -> Path:
 
 def _by_monitor(runs: Path, folder: Path) -> Path:
     return reduced_vanadium(runs, folder / "other_unit.nxs", normalise_by="monitor")
+
+
+def _of_mantid(runs: Path, folder: Path, unit_label: str) -> Path:
+    """The same as Mantid's SaveNexusProcessed writes it."""
+    plain = reduced_vanadium(runs, folder / "plain.nxs")
+    curves = read_reduced(plain)[:6]
+    path = folder / "mantid.nxs"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("mantid_workspace_1/workspace")
+        group["values"] = np.array([curve.y for curve in curves])
+        group["values"].attrs["units"] = "Counts"
+        group["values"].attrs["unit_label"] = unit_label
+        group["errors"] = np.array([curve.e for curve in curves])
+        group["axis1"] = np.array([curve.x for curve in curves])
+        group["axis1"].attrs["units"] = "dSpacing"
+    return path
+
+
+def test_what_mantid_normalised_by_current_serves(
+    runs: Path, tmp_path: Path, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    path = _of_mantid(runs, tmp_path, "Counts per microAmp.hour")
+    one = reduce_silicon(ReferenceSettings(vanadium=path)).result
+    other = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
+    assert one.metadata["vanadium"] == "mantid.nxs"
+    np.testing.assert_allclose(bank(one, 5).y, bank(other, 5).y, rtol=1e-12)
+
+
+def test_a_reduced_file_in_another_unit_is_refused(
+    runs: Path, tmp_path: Path, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    plain = reduced_vanadium(runs, tmp_path / "per_charge.nxs")
+    result = reduce_silicon(ReferenceSettings(vanadium=plain), normalise_by="monitor").result
+    assert "is in counts/uAh and not in counts/monitor count" in result.metadata["vanadium"]
+    counts = _of_mantid(runs, tmp_path, "")
+    result = reduce_silicon(ReferenceSettings(vanadium=counts)).result
+    assert "is in Counts and not in counts/uAh" in result.metadata["vanadium"]
+
+
+def test_a_reference_that_is_cut_off_is_used_and_said_to_be_incomplete(
+    runs: Path, tmp_path: Path, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    path = tmp_path / "cut.adara"
+    data = (runs / "NOM_2.adara").read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    for _ in range(2):  # counted, and from what was kept
+        said = reduce_silicon(ReferenceSettings(vanadium=path)).result.metadata["vanadium"]
+        assert said.startswith("cut.adara (run 2), INCOMPLETE: ")
+
+
+def test_what_the_settings_name_stays_where_the_characterisation_does_not_fit(
+    runs: Path, tmp_path: Path, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    path = tmp_path / "characterization.txt"
+    path.write_text(CHARACTERIZATION)
+    named = ReferenceSettings(
+        vanadium=runs / "NOM_2.adara", characterization=path, run_files=runs / "NOM_{run}.a*"
+    )
+    result = reduce_silicon(named).result
+    # The simulated run says no frequency, so that both lines fit.
+    assert "has several lines" in result.metadata["references"]
+    assert result.metadata["vanadium"] == "NOM_2.adara (run 2)"
+    assert bank(result, 5).y_name == RELATIVE
+
+
+def test_a_stop_ends_the_wait_and_no_result_is_made(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    goes_on = threading.Event()
+
+    def endless(path: Path, *args: Any, **kwargs: Any) -> Any:
+        assert goes_on.wait(60)
+        return read_run(path, *args, **kwargs)
+
+    monkeypatch.setattr(livered_nom.references, "read_run", endless)
+    reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
+    offline = attrs.evolve(SESSION, live=False, stopping=lambda: True)
+    reduced.plugin.session_started(offline)
+    with pytest.raises(DataModelError, match="asked to stop while vanadium or container was prepared"):
+        reduced.again()
+    goes_on.set()
 
 
 def _fewer_banks(runs: Path, folder: Path) -> Path:
@@ -455,7 +570,7 @@ def with_logs(chunk: Chunk, **values: float) -> Chunk:
 
 @pytest.mark.parametrize(
     ("frequency", "vanadium", "container"),
-    [(60.0, "NOM_2.adara", "NOM_3.adara"), (30.0, "not used: ", None)],
+    [(60.0, "NOM_2.adara (run 2)", "NOM_3.adara (run 3)"), (30.0, "not used: ", None)],
 )
 def test_the_characterisation_chooses(
     frequency: float,
@@ -471,7 +586,7 @@ def test_the_characterisation_chooses(
 ) -> None:
     path = tmp_path / "characterization.txt"
     path.write_text(CHARACTERIZATION)
-    references = ReferenceSettings(characterization=path, run_files=str(runs / "NOM_{run}.a*"))
+    references = ReferenceSettings(characterization=path, run_files=runs / "NOM_{run}.a*")
     plugin = NomPlugin(NomSettings(references=references))
     assert plugin.check() == []
     plugin.session_started(attrs.evolve(session, live=False))
@@ -495,10 +610,10 @@ def test_a_characterisation_that_does_not_fit_is_said(
 ) -> None:
     path = tmp_path / "characterization.txt"
     path.write_text(CHARACTERIZATION)
-    for pattern, frequency, words in (
-        (str(runs / "NOM_{run}.a*"), 10.0, "has no line for frequency 10 Hz"),
-        ("", 60.0, "run_files in [plugins.nom.references] does not say where runs are"),
-        (str(tmp_path / "{run}.nxs"), 60.0, "There is no file of run 2, the vanadium"),
+    for pattern, frequency, role, words in (
+        (runs / "NOM_{run}.a*", 10.0, "references", "has no line for frequency 10 Hz"),
+        (None, 60.0, "vanadium", "run_files in [plugins.nom.references] does not say where runs are"),
+        (tmp_path / "{run}.nxs", 60.0, "vanadium", "There is no file of run 2, the vanadium"),
     ):
         plugin = NomPlugin(
             NomSettings(references=ReferenceSettings(characterization=path, run_files=pattern))
@@ -506,7 +621,7 @@ def test_a_characterisation_that_does_not_fit_is_said(
         plugin.session_started(attrs.evolve(session, live=False))
         chunk = with_logs(make_chunk([20_000] * 4, [57_000] * 4, definition), SpeedRequest1=frequency)
         result = plugin.post_process(plugin.process_chunk(chunk), run, UPDATE)
-        assert words in result.metadata["references"]
+        assert words in result.metadata[role]
         assert bank(result, 2).y_unit == "counts/uAh"
 
 
@@ -515,7 +630,7 @@ def test_a_characterisation_that_does_not_fit_is_said(
     [
         ({"vanadium": "nowhere.nxs"}, "There is no vanadium file"),
         ({"container": "nowhere.nxs"}, "There is no container file"),
-        ({"characterization": "nowhere.txt"}, "cannot be read (No such file or directory)"),
+        ({"characterization": "nowhere.txt", "run_files": "{run}.nxs"}, "cannot be read (No such file or"),
     ],
 )
 def test_check_says_which_file_is_missing(references: dict[str, str], words: str, tmp_path: Path) -> None:
@@ -523,6 +638,22 @@ def test_check_says_which_file_is_missing(references: dict[str, str], words: str
     problems = NomPlugin(NomSettings(references=ReferenceSettings(**paths))).check()
     assert len(problems) == 1
     assert words in problems[0]
+
+
+def test_check_says_what_cannot_work(runs: Path, tmp_path: Path) -> None:
+    same = ReferenceSettings(vanadium=runs / "NOM_2.adara", container=runs / "NOM_2.adara")
+    assert NomPlugin(NomSettings(references=same)).check() == [
+        f"{runs / 'NOM_2.adara'} is named as container and as vanadium: a run cannot be both; correct "
+        "[plugins.nom.references]."
+    ]
+    (tmp_path / "c.txt").write_text(CHARACTERIZATION)
+    (problem,) = NomPlugin(
+        NomSettings(references=ReferenceSettings(characterization=tmp_path / "c.txt"))
+    ).check()
+    assert "run_files does not say where they are" in problem
+    # A null scatterer has patterns, and no S(Q).
+    water = NomSettings(total_scattering=TotalScatteringSettings(composition="Ti0.676Zr0.324"))
+    assert NomPlugin(water).check() == []
 
 
 def test_check_says_that_a_composition_makes_no_sense() -> None:

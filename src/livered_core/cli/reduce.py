@@ -250,7 +250,7 @@ class _Batch:
 
     def _nothing_made(self, reduction: OfflineReduction, health: Health | None) -> list[str]:
         """Say of which runs there is no result, and why."""
-        if reduction.ended_early:
+        if reduction.ended_early and not any(each.update is not None for each in reduction.runs):
             run = reduction.last_run.run if reduction.last_run is not None else None
             what = "it is not reduced" if run is None else f"run {run.number} is not reduced"
             return [f"{what}, and nothing was written of it: livered was asked to stop."]

@@ -13,7 +13,7 @@ from livered_core.diffraction.calibration import (
     read_calibration,
     write_calibration,
 )
-from livered_core.diffraction.composition import SampleScattering, sample_scattering
+from livered_core.diffraction.composition import NullScattererError, SampleScattering, sample_scattering
 from livered_core.diffraction.filtering import FRAME_US, EventFilter, FilteredEvents, filter_events
 from livered_core.diffraction.focus import focus, warm_up
 from livered_core.diffraction.grouping import (
@@ -89,6 +89,7 @@ __all__ = [
     "Grouping",
     "Intensity",
     "MergedPattern",
+    "NullScattererError",
     "PairDistribution",
     "Patterns",
     "Peak",

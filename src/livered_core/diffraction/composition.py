@@ -15,6 +15,10 @@ NULL_SCATTERER = 1e-3
 """Below this ratio of coherent to total scattering, S(Q) is not a quantity that can be measured."""
 
 
+class NullScattererError(DataModelError):
+    """A composition without coherent scattering to speak of: it can be measured, and has no S(Q)."""
+
+
 @attrs.frozen
 class SampleScattering:
     """What the mean atom of a sample scatters: the constants of the Faber-Ziman definition.
@@ -97,7 +101,7 @@ def sample_scattering(formula: str) -> SampleScattering:
     coherent_sr, total_sr = BARN_PER_FM2 * length_fm**2, scattered_barn / (4 * math.pi)
     if not (total_sr > 0 and coherent_sr > NULL_SCATTERER * total_sr):
         message = f"The composition {formula!r} scatters hardly anything coherently, so that it has no S(Q) to measure."
-        raise DataModelError(message)
+        raise NullScattererError(message)
     return SampleScattering(formula, coherent_sr, total_sr, n_atoms, tuple(varying))
 
 

@@ -160,7 +160,8 @@ def pair_distribution(plan: TransformPlan, structure: StructureFactor) -> PairDi
 
     By the trapezoid rule over the bins' centres, with M(Q) as the options say. Errors are propagated through all that is
     linear in S(Q), which is everything: gaps, filter, and transform; what the error of the level does to all bins
-    together is part of them.
+    together is part of them. Bins otherwise count as independent, which those of smoothed vanadium are not: where that
+    part dominates, errors at small r are too small.
 
     Parameters
     ----------

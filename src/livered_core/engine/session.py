@@ -260,6 +260,7 @@ class Session:
             livered_version=version("livered-core"),
             plugins={plugin.name: plugin.version for plugin in plugins},
             live=self._recording is None,
+            stopping=self._stop.is_set,
         )
         return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -49,6 +49,10 @@ class RunEndReason(enum.Enum):
     """livered gave up, after too many failures, while the run goes on: the result is not final."""
 
 
+def _goes_on() -> bool:
+    return False
+
+
 @attrs.frozen
 class SessionInfo:
     """One life of the engine.
@@ -71,6 +75,8 @@ class SessionInfo:
         Loaded plugins in the order of their calls: name to version.
     live
         False where a recording is reduced: a plugin may then wait for what it needs, since no data come meanwhile.
+    stopping
+        Says whether the session was asked to end: who waits for something asks now and then. Safe from any thread.
     """
 
     instrument: str
@@ -81,3 +87,4 @@ class SessionInfo:
     livered_version: str
     plugins: Mapping[str, str]
     live: bool = True
+    stopping: Callable[[], bool] = attrs.field(default=_goes_on, repr=False, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,6 +14,7 @@ from livered_core.errors import LiveredError
 
 _log = logging.getLogger(__name__)
 _LEAVE_BEHIND_S: Final = 5.0
+_LOOK_EVERY_S: Final = 0.2
 
 Job = Callable[[threading.Event], Any]
 """Returns a value; looks at the event now and then, and ends when it is set."""
@@ -57,6 +59,7 @@ class _Entry:
     key: str
     job: Job
     state: State = attrs.field(factory=Preparing)
+    stop: threading.Event = attrs.field(factory=threading.Event)
 
 
 class Background:
@@ -85,8 +88,7 @@ class Background:
             before = self._entries.get(name)
             if before is not None and before.key == key and not isinstance(before.state, Failed):
                 return
-            if before in self._waiting:
-                self._waiting.remove(before)
+            self._drop(before)
             entry = _Entry(key, job)
             self._entries[name] = entry
             self._waiting.append(entry)
@@ -96,11 +98,16 @@ class Background:
             self._changed.notify_all()
 
     def forget(self, name: str) -> None:
-        """Take a job back; one that runs goes on to its end, for nothing."""
+        """Take a job back; one that runs is asked to end."""
         with self._changed:
-            entry = self._entries.pop(name, None)
-            if entry in self._waiting:
-                self._waiting.remove(entry)
+            self._drop(self._entries.pop(name, None))
+
+    def _drop(self, entry: _Entry | None) -> None:
+        if entry is None:
+            return
+        entry.stop.set()
+        if entry in self._waiting:
+            self._waiting.remove(entry)
 
     def state(self, name: str) -> State | None:
         """Return how a job is doing; None for one that was not asked for."""
@@ -108,21 +115,41 @@ class Background:
             entry = self._entries.get(name)
             return None if entry is None else entry.state
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until no job waits or runs; false where that took too long, or the jobs were closed before."""
+    def wait(self, timeout: float | None = None, given_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until no job waits or runs.
+
+        Parameters
+        ----------
+        timeout
+            How long, seconds; None for as long as it takes.
+        given_up
+            Asked several times a second: true ends the wait.
+
+        Returns
+        -------
+        bool
+            False where that took too long, was given up, or the jobs were closed before.
+        """
 
         def settled() -> bool:
             return self._stop.is_set() or not any(
                 isinstance(entry.state, Preparing) for entry in self._entries.values()
             )
 
+        left = math.inf if timeout is None else timeout
         with self._changed:
-            return self._changed.wait_for(settled, timeout) and not self._stop.is_set()
+            while not self._changed.wait_for(settled, min(left, _LOOK_EVERY_S)):
+                left -= _LOOK_EVERY_S
+                if left <= 0 or given_up():
+                    return False
+            return not self._stop.is_set()
 
     def close(self) -> None:
         """Ask the job that runs to end, and wait a few seconds for it."""
         with self._changed:
             self._stop.set()
+            for entry in self._entries.values():
+                entry.stop.set()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(_LEAVE_BEHIND_S)
@@ -134,16 +161,16 @@ class Background:
                 if self._stop.is_set():
                     return
                 entry = self._waiting.pop(0)
-            state = self._do(entry.job)
+            state = self._do(entry)
             with self._changed:
                 entry.state = state
                 self._changed.notify_all()
 
-    def _do(self, job: Job) -> State:
+    def _do(self, entry: _Entry) -> State:
         try:
-            return Ready(job(self._stop))
+            return Ready(entry.job(entry.stop))
         except LiveredError as error:
-            if not self._stop.is_set():
+            if not entry.stop.is_set():
                 _log.warning("%s", error)
             return Failed(str(error))
         except Exception as error:  # noqa: BLE001  (it is said where the result is wanted)

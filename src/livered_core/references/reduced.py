@@ -152,10 +152,10 @@ def _read_mantid(group: Any, path: Path) -> tuple[ReducedCurve, ...]:
         raise DataModelError(message)
     axes = np.broadcast_to(x, (len(y), x.shape[-1]))
     unit = _text(axis.attrs.get("units"))
+    # What was normalised keeps its unit in the label (NormaliseByCurrent: "Counts per microAmp.hour").
+    label = _text(values.attrs.get("unit_label")) or _text(values.attrs.get("units"))
     return tuple(
-        ReducedCurve(
-            str(number + 1), axes[number], y[number], e[number], unit, _text(values.attrs.get("units"))
-        )
+        ReducedCurve(str(number + 1), axes[number], y[number], e[number], unit, label)
         for number in range(len(y))
     )
 

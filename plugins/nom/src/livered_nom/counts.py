@@ -122,15 +122,24 @@ def count_chunk(chunk: Chunk, tables: Tables, leave_out: EventFilter, monitor: i
     """
     filtered = filter_events(chunk.events, leave_out)
     events = filtered.events
-    monitors = chunk.monitors.get(monitor)
     return NomCounts(
         d=focus(events, tables.d).with_filtered(filtered.n_filtered),
         q=focus(events, tables.q).with_filtered(filtered.n_filtered),
         view=focus(events, tables.view).with_filtered(filtered.n_filtered),
         pixels=pixel_counts(events, tables.n_pixels),
-        monitor_counts=0 if monitors is None else len(monitors.tof),
+        monitor_counts=_monitor_counts(chunk, monitor, leave_out),
         n_lost_before=chunk.n_error_pixel_events + chunk.n_unmapped_events,
     )
+
+
+def _monitor_counts(chunk: Chunk, monitor: int, leave_out: EventFilter) -> int:
+    """Count the events of a monitor in the pulses that are taken."""
+    events = chunk.monitors.get(monitor)
+    if events is None:
+        return 0
+    flagged = (chunk.events.flags & np.uint32(leave_out.pulse_flags)) != 0
+    taken = ~np.isin(events.pulse_time_ns, chunk.events.pulse_time_ns[flagged])
+    return int(np.diff(events.event_offset)[taken].sum())
 
 
 def to_arrays(counts: NomCounts) -> tuple[dict[str, npt.NDArray[Any]], dict[str, float | int]]:
@@ -178,6 +187,6 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], numbers: Mapping[str, An
             monitor_counts=int(numbers["monitor_counts"]),
             n_lost_before=int(numbers["n_lost_before"]),
         )
-    except KeyError as error:
-        message = f"Kept counts lack {error}: they are made anew."
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"Kept counts cannot be used ({error}): they are made anew."
         raise DataModelError(message) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import attrs
@@ -27,6 +28,7 @@ from livered_core.diffraction import (
     Calibration,
     CalibrationFit,
     EventFilter,
+    NullScattererError,
     SampleScattering,
     calibration_from_geometry,
     fit_calibration,
@@ -92,6 +94,7 @@ class NomPlugin:
     _references: References | None = attrs.field(default=None, init=False, repr=False)
     _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
     _live: bool = attrs.field(default=True, init=False, repr=False)
+    _stopping: Callable[[], bool] = attrs.field(default=bool, init=False, repr=False)
     _logged_formula: str = attrs.field(default="", init=False, repr=False)
 
     def check(self) -> list[str]:
@@ -120,16 +123,27 @@ class NomPlugin:
 
     def _check_references(self) -> list[str]:
         settings = self.settings.references
+        named = {role: path for role in ROLES if (path := getattr(settings, role)) is not None}
         problems = [
             f"There is no {role} file {path}: correct {role} in [plugins.nom.references]."
-            for role in ROLES
-            if (path := getattr(settings, role)) is not None and not path.exists()
+            for role, path in named.items()
+            if not path.exists()
+        ]
+        problems += [
+            f"{path} is named as {role} and as vanadium: a run cannot be both; correct [plugins.nom.references]."
+            for role, path in named.items()
+            if role != "vanadium" and path.resolve() == named.get("vanadium", Path()).resolve()
         ]
         if settings.characterization is not None:
             try:
                 read_characterization(settings.characterization)
             except LiveredError as error:
                 problems.append(str(error))
+            if settings.run_files is None:
+                problems.append(
+                    "A characterisation file names runs by number, and run_files does not say where they are: set it "
+                    "in [plugins.nom.references]."
+                )
         return problems
 
     def _check_total(self) -> list[str]:
@@ -137,6 +151,8 @@ class NomPlugin:
             if self.settings.total_scattering.composition:
                 sample_scattering(self.settings.total_scattering.composition)
             make_plan(self.settings.total_scattering)
+        except NullScattererError:
+            return []  # its banks can be shown
         except LiveredError as error:
             return [f"{error} See [plugins.nom.total_scattering]."]
         return []
@@ -145,7 +161,7 @@ class NomPlugin:
     def session_started(self, session: SessionInfo) -> None:
         """Compile the kernel and read the calibration, so that neither waits for the first chunk."""
         log.debug("preparing the reduction for %s", session.instrument)
-        self._live = session.live
+        self._live, self._stopping = session.live, session.stopping
         warm_up()
         self._read_calibration()
         self._plan = make_plan(self.settings.total_scattering)
@@ -199,8 +215,15 @@ class NomPlugin:
             notes["n_pixels_missing_from_calibration"] = prepared.fit.n_missing
         corrections = Corrections()
         if self._references is not None:
-            corrections = self._references.ready(self._patience(update))
+            corrections = self._references.ready(self._patience(update), self._stopping)
+            if not self._live and corrections.waiting and self._stopping():
+                # Curves without vanadium must not take the place of those with it, made before.
+                message = f"Run {run.number} is not reduced: livered was asked to stop while vanadium or container was prepared."
+                raise DataModelError(message)
         scattering, problem = self._scattering(run)
+        wanted, said = self.settings.total_scattering.composition, self._said_formula(run)
+        if wanted and said and wanted != said:
+            notes["composition_of_the_run"] = f"{said}, and the settings say {wanted}, which counts"
         if self._plan is None:
             self._plan = make_plan(self.settings.total_scattering)
         reduction = Reduction(
@@ -228,10 +251,7 @@ class NomPlugin:
 
     def _scattering(self, run: RunInfo) -> tuple[SampleScattering | None, str]:
         """Return what the sample scatters, by the settings or by what the run says of it; else why not."""
-        formula = self.settings.total_scattering.composition
-        if not formula:
-            said = (run.sample.get(field, "").strip() for field in COMPOSITION_FIELDS)
-            formula = next((text for text in said if text), self._logged_formula)
+        formula = self.settings.total_scattering.composition or self._said_formula(run)
         if not formula:
             return (
                 None,
@@ -241,6 +261,11 @@ class NomPlugin:
             return sample_scattering(formula), ""
         except LiveredError as error:
             return None, describe_problem(error)
+
+    def _said_formula(self, run: RunInfo) -> str:
+        """Return the composition that the run itself says; empty where it says none."""
+        said = (run.sample.get(field, "").strip() for field in COMPOSITION_FIELDS)
+        return next((text for text in said if text), self._logged_formula)
 
     def _prepare(self, definition: InstrumentDefinition, chunk: Chunk) -> _Prepared:
         """Return what is prepared for an instrument: that of the last one is kept."""

@@ -6,7 +6,7 @@ import glob
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -45,9 +45,16 @@ from livered_nom.settings_references import RUN_FIELD
 
 log = logging.getLogger(__name__)
 
+_SAID = "said"
 ROLES = ("vanadium", "vanadium_background", "container")
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Raised when counts of the same events become others."""
+UNITS = {
+    "counts/uAh": "counts/uAh",
+    "Counts per microAmp.hour": "counts/uAh",
+    "counts/monitor count": "counts/monitor count",
+}
+"""What a file may call the units of what is normalised: livered, and Mantid's NormaliseByCurrent."""
 
 
 @attrs.frozen(eq=False)
@@ -118,7 +125,7 @@ class References:
         self._leave_out = leave_out
         self._background = Background()
         self._files: dict[str, Path] = {}
-        self._problem = ""
+        self._problems: dict[str, str] = {}
 
     def prepare(self, target: Target, logs: Mapping[str, SlowLog]) -> None:
         """Ask for what a run needs; returns at once.
@@ -130,12 +137,9 @@ class References:
         logs
             Of the run: with a characterisation file, they choose.
         """
-        self._problem = ""
-        try:
-            self._files = self._find(logs)
-        except DataModelError as error:
-            self._files, self._problem = {}, str(error)
-            log.warning("%s", error)
+        self._files, self._problems = self._find(logs)
+        for problem in self._problems.values():
+            log.warning("%s", problem)
         for name in ("vanadium", "container"):
             if name not in self._files:
                 self._background.forget(name)
@@ -154,19 +158,19 @@ class References:
                 lambda stop: self._measure(target, files["container"], stop),
             )
 
-    def ready(self, timeout: float | None = 0.0) -> Corrections:
+    def ready(self, timeout: float | None = 0.0, given_up: Callable[[], bool] = lambda: False) -> Corrections:
         """Return what is ready.
 
         Parameters
         ----------
         timeout
             How long to wait for what is being prepared, seconds; None waits until it is.
+        given_up
+            Ends the wait when it returns true.
         """
         if timeout != 0.0:
-            self._background.wait(timeout)
-        notes: dict[str, str] = {}
-        if self._problem:
-            notes["references"] = self._problem
+            self._background.wait(timeout, given_up)
+        notes = dict(self._problems)
         vanadium, container, waiting = None, None, False
         for name in ("vanadium", "container"):
             state = self._background.state(name)
@@ -176,40 +180,50 @@ class References:
             elif isinstance(state, Failed):
                 notes[name] = f"not used: {state.sentence}"
             elif isinstance(state, Ready):
-                notes[name] = self._files[name].name
+                value, said = state.value
+                notes[name] = said
                 if name == "vanadium":
-                    vanadium = state.value
+                    vanadium = value
                 else:
-                    container = state.value
+                    container = value
         return Corrections(vanadium, container, notes, waiting)
 
     def close(self) -> None:
         """End what is being prepared."""
         self._background.close()
 
-    def _find(self, logs: Mapping[str, SlowLog]) -> dict[str, Path]:
+    def _find(self, logs: Mapping[str, SlowLog]) -> tuple[dict[str, Path], dict[str, str]]:
+        """Find the file of each role: the one that the settings name, else the characterisation's; and what is wrong."""
         settings = self._settings.references
         files = {role: path for role in ROLES if (path := getattr(settings, role)) is not None}
+        problems: dict[str, str] = {}
         if settings.characterization is not None and len(files) < len(ROLES):
-            entries = read_characterization(settings.characterization)
-            chosen = choose_characterization(entries, logs)
+            try:
+                chosen = choose_characterization(read_characterization(settings.characterization), logs)
+            except DataModelError as error:
+                return files, {"references": str(error)}
             for role in ROLES:
                 number = getattr(chosen, role)
-                if role not in files and number > 0:
+                if role in files or number <= 0:
+                    continue
+                try:
                     files[role] = self._file_of(number, role)
+                except DataModelError as error:
+                    problems[role] = f"not used: {error}"
         if "vanadium" not in files:
             files.pop("vanadium_background", None)
-        return files
+        return files, problems
 
     def _file_of(self, number: int, role: str) -> Path:
-        pattern = self._settings.references.run_files
-        if not pattern:
+        run_files = self._settings.references.run_files
+        if run_files is None:
             message = (
                 f"The characterisation file names run {number} as {role}, and run_files in [plugins.nom.references] does "
                 "not say where runs are: set it."
             )
             raise DataModelError(message)
-        found = sorted(glob.glob(str(Path(pattern.replace(RUN_FIELD, str(number))).expanduser())))  # noqa: PTH207
+        pattern = str(run_files).replace(RUN_FIELD, str(number))
+        found = sorted(glob.glob(pattern))  # noqa: PTH207
         if not found:
             message = f"There is no file of run {number}, the {role}, at {pattern}: correct run_files or the characterisation."
             raise DataModelError(message)
@@ -217,7 +231,7 @@ class References:
 
     def _vanadium(
         self, target: Target, path: Path, background: Path | None, stop: threading.Event
-    ) -> PreparedVanadium:
+    ) -> tuple[PreparedVanadium, str]:
         settings = self._settings.references
         options = VanadiumOptions(
             strip_peaks=settings.strip_vanadium_peaks,
@@ -226,13 +240,20 @@ class References:
             rod=VanadiumRod(radius_cm=settings.rod_radius_cm) if settings.correct_rod else None,
             two_theta=target.two_theta,
         )
-        behind = None if background is None else self._measure(target, background, stop).d
-        return prepare_vanadium(self._measure(target, path, stop).d, behind, options)
+        measured, said = self._measure(target, path, stop)
+        behind = None
+        if background is not None:
+            empty, of_empty = self._measure(target, background, stop)
+            behind, said = empty.d, f"{said} less {of_empty}"
+        return prepare_vanadium(measured.d, behind, options), said
 
-    def _measure(self, target: Target, path: Path, stop: threading.Event) -> Measured:
+    def _measure(self, target: Target, path: Path, stop: threading.Event) -> tuple[Measured, str]:
+        """Return a run, normalised, and what to say of it."""
         if is_reduced(path):
-            return Measured(self._read_reduced(target, path), None)
-        counts = self._count(target, path, stop)
+            patterns = self._read_reduced(target, path)
+            without = "" if patterns.e.any() else ", without errors"
+            return Measured(patterns, None), f"{path.name}{without}"
+        counts, said = self._count(target, path, stop)
         exposure = exposure_of(counts, self._settings.normalise_by)
         if counts.d.n_binned == 0:
             message = f"{path} has no event in any bin: give a run that has."
@@ -240,29 +261,34 @@ class References:
         if exposure.note:
             message = f"{path} is {exposure.note}: give a run that has some."
             raise DataModelError(message)
-        return Measured.of(counts, exposure)
+        return Measured.of(counts, exposure), said
 
-    def _count(self, target: Target, path: Path, stop: threading.Event) -> NomCounts:
+    def _count(self, target: Target, path: Path, stop: threading.Event) -> tuple[NomCounts, str]:
         shelf = Shelf(default_cache_folder(target.instrument)) if self._settings.references.cache else None
         key = content_key(fingerprint(path, stop), target.key, repr(self._leave_out), self._settings.monitor)
         stored = None if shelf is None else shelf.get(key)
         if stored is not None:
-            return from_arrays(stored.arrays, stored.notes)
+            try:
+                return from_arrays(stored.arrays, stored.notes), f"{path.name}{stored.notes.get(_SAID, '')}"
+            except DataModelError as error:
+                log.warning("%s", error)
         counter = _Counter(target, self._leave_out, self._settings.monitor, path)
         began = time.monotonic()
         read = read_run(path, counter, stop=stop)
         log.info("%s: %d events counted in %.1f s.", path.name, read.n_events, time.monotonic() - began)
-        for sentence in read.missing:
-            log.warning("%s: %s", path, sentence)
         if counter.total is None:
             message = f"{path} has no pulse: give a run that has events."
             raise DataModelError(message)
+        said = f" (run {read.run.number})"
+        if read.missing:
+            said += f", INCOMPLETE: {' '.join(read.missing)}"
         if shelf is not None:
             try:
-                shelf.put(key, *to_arrays(counter.total))
+                arrays, numbers = to_arrays(counter.total)
+                shelf.put(key, arrays, {**numbers, _SAID: said})
             except DataModelError as error:
                 log.warning("%s", error)  # it is used all the same
-        return counter.total
+        return counter.total, f"{path.name}{said}"
 
     def _read_reduced(self, target: Target, path: Path) -> Patterns:
         """Take the banks' curves of a file that must have the same bins."""
@@ -286,7 +312,7 @@ class References:
                 raise DataModelError(message)
             y[bank], e[bank], unit = curve.y, curve.e, curve.y_unit
         wanted = "counts/uAh" if self._settings.normalise_by == "proton_charge" else "counts/monitor count"
-        if "uAh" not in unit and wanted != unit:
+        if UNITS.get(unit) != wanted:
             message = (
                 f"{path} is in {unit or 'no unit'} and not in {wanted}: reduce it with the same settings."
             )

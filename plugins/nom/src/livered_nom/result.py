@@ -103,8 +103,9 @@ def make_result(
 
 
 def _elapsed_s(update: Update) -> float:
-    """Return for how long there has been data, seconds: a pause within a run counts, too."""
-    return (update.last_pulse_ns - update.first_pulse_ns) * _NS
+    """Return for how long there has been data, seconds, the last pulse's own time too; a pause within a run counts."""
+    between_s = (update.last_pulse_ns - update.first_pulse_ns) * _NS
+    return between_s * update.n_pulses / (update.n_pulses - 1) if update.n_pulses > 1 else between_s
 
 
 def _calibrant(reduction: Reduction) -> str:
@@ -137,7 +138,7 @@ def _total(
     """Make S(Q) and what follows; where that is not possible, say why."""
     settings = reduction.settings.total_scattering
     if corrections.vanadium is None:
-        return [], {"total_scattering": "S(Q) and G(r) need vanadium"}
+        return [], {"total_scattering": "S(Q) and G(r) need vanadium, which is not there: see vanadium"}
     if reduction.scattering is None or reduction.plan is None:
         return [], {"total_scattering": reduction.scattering_problem}
     try:
@@ -147,7 +148,10 @@ def _total(
     except DataModelError as error:
         return [], {"total_scattering": str(error)}
     reached = progress(total.structure, settings, elapsed_s)
-    return [*curves, *reached.curves], {"composition": reduction.scattering.formula, **reached.notes}
+    notes: dict[str, Note] = {"composition": reduction.scattering.formula, **reached.notes}
+    if total.problem:
+        notes["G(r)"] = total.problem
+    return [*curves, *reached.curves], notes
 
 
 def describe_problem(error: LiveredError) -> str:

@@ -11,9 +11,9 @@ from livered_nom.checks import about, is_above_zero, is_not_negative
 RUN_FIELD = "{run}"
 
 
-def _is_run_file(_settings: object, _attribute: object, value: str) -> None:
-    if value and RUN_FIELD not in value:
-        message = f'must hold {RUN_FIELD}, where the number of the run goes, or be "", not {value!r}'
+def _is_run_file(_settings: object, _attribute: object, value: Path | None) -> None:
+    if value is not None and RUN_FIELD not in str(value):
+        message = f"must hold {RUN_FIELD}, where the number of the run goes, not {str(value)!r}"
         raise ValueError(message)
 
 
@@ -30,7 +30,7 @@ class ReferenceSettings:
         The facility's text file that says which runs belong to which chopper settings; None for none.
     run_files
         Pattern of the files of runs that the characterisation names, with ``{run}`` for the number and shell
-        wildcards; empty for none.
+        wildcards; None for none.
     container_scale
         The container's intensity is multiplied by this before it is subtracted.
     strip_vanadium_peaks
@@ -61,8 +61,8 @@ class ReferenceSettings:
         default=None,
         metadata=about("characterisation file that names vanadium, its background and the container"),
     )
-    run_files: str = attrs.field(
-        default="",
+    run_files: Path | None = attrs.field(
+        default=None,
         validator=_is_run_file,
         metadata=about("where the files of runs are, with {run} for the number; wildcards are understood"),
     )

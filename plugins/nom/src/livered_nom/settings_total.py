@@ -11,6 +11,7 @@ from livered_nom.checks import about, are_not_negative, is_above_zero, is_not_ne
 Engine = Literal["auto", "pystog", "own"]
 
 _MOST_POINTS = 20_000
+_MOST_PRODUCTS = 2e7
 
 
 @attrs.frozen
@@ -134,3 +135,17 @@ class TotalScatteringSettings:
             if not 2 <= points <= _MOST_POINTS:
                 message = f"{end} / {step} makes {points:.0f} points: it must be 2 to {_MOST_POINTS}"
                 raise ValueError(message)
+        products = self.q_max / self.q_step * self.r_max / self.r_step
+        if products > _MOST_PRODUCTS:
+            message = (
+                f"q_max / q_step times r_max / r_step makes a transform of {products:.1g} products, which takes too long at "
+                f"each update: it must be at most {_MOST_PRODUCTS:.0e}"
+            )
+            raise ValueError(message)
+        for name in ("level_q_max", "statistics_q_max", "transform_q_max"):
+            if getattr(self, name) > self.q_max:
+                message = f"{name} ({getattr(self, name)}) must not be above q_max ({self.q_max})"
+                raise ValueError(message)
+        if self.number_density > 0 and self.fourier_cutoff == 0:
+            message = "number_density has no effect without fourier_cutoff: give both, or none"
+            raise ValueError(message)

@@ -35,11 +35,14 @@ class Total:
     structure
         S(Q).
     pair
-        G(r).
+        G(r); None where it cannot be made.
+    problem
+        Why not.
     """
 
     structure: StructureFactor
-    pair: PairDistribution
+    pair: PairDistribution | None
+    problem: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -144,7 +147,7 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
     Raises
     ------
     DataModelError
-        When there is no scale for S(Q) yet, or no bin to transform.
+        When there is no scale for S(Q) yet.
     """
     sample = inputs.sample.in_q(plan.q_edges)
     y, floor = sample.y, None
@@ -165,7 +168,10 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
     upper = [value or None for value in settings.bank_q_max]
     merged = merge_banks(banks, lower, upper)
     structure = structure_factor(merged, inputs.scattering, (settings.level_q_min, settings.level_q_max))
-    return Total(structure, pair_distribution(plan.transform, structure))
+    try:
+        return Total(structure, pair_distribution(plan.transform, structure))
+    except DataModelError as error:
+        return Total(structure, None, str(error))
 
 
 def total_curves(total: Total) -> list[Curve]:
@@ -186,7 +192,7 @@ def total_curves(total: Total) -> list[Curve]:
     here = structure.covered[part]
     notes = {"bins_not_covered": int(np.count_nonzero(~here))}
     q = ("1/Angstrom", "momentum transfer")
-    return [
+    curves = [
         Curve(
             label="S(Q)",
             x=edges,
@@ -209,19 +215,23 @@ def total_curves(total: Total) -> list[Curve]:
             y_name="Q[S(Q)-1]",
             metadata=notes,
         ),
-        Curve(
-            label="G(r)",
-            x=pair.r,
-            y=pair.g,
-            e=pair.e,
-            x_unit="Angstrom",
-            y_unit="1/Angstrom^2",
-            x_name="distance",
-            y_name="G(r)",
-            metadata={
-                "transformed_from_inverse_angstrom": pair.q_used[0],
-                "transformed_to_inverse_angstrom": pair.q_used[1],
-                "bins_interpolated": pair.n_interpolated,
-            },
-        ),
     ]
+    return curves if pair is None else [*curves, _pair_curve(pair)]
+
+
+def _pair_curve(pair: PairDistribution) -> Curve:
+    return Curve(
+        label="G(r)",
+        x=pair.r,
+        y=pair.g,
+        e=pair.e,
+        x_unit="Angstrom",
+        y_unit="1/Angstrom^2",
+        x_name="distance",
+        y_name="G(r)",
+        metadata={
+            "transformed_from_inverse_angstrom": pair.q_used[0],
+            "transformed_to_inverse_angstrom": pair.q_used[1],
+            "bins_interpolated": pair.n_interpolated,
+        },
+    )
