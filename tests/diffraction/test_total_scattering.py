@@ -251,4 +251,4 @@ def test_a_floor_is_never_passed() -> None:
     reached = statistics(structure, (10.0, 20.0), 2 * error.total, 60.0)
     assert (reached.seconds_left, reached.sentence[-7:]) == (0.0, "reached")
     assert statistics(None, (10.0, 20.0), 0.1, 0.0).error is None
-    assert "nothing is counted" in statistics(structure, (40.0, 50.0), 0.1, 60.0).sentence
+    assert "no bank counts" in statistics(structure, (40.0, 50.0), 0.1, 60.0).sentence

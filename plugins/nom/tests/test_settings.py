@@ -61,6 +61,7 @@ def test_every_setting_is_explained() -> None:
         ({"bank_labels": ("a", "a", "b", "c", "d", "e")}, "must name each bank, each name once"),
         ({"bank_labels": ("a", " ", "b", "c", "d", "e")}, "must name each bank, each name once"),
         ({"n_bins": 0}, "must be between 1 and 1000000, not 0"),
+        ({"n_bins": 10}, r"references.smoothing_cutoff \(20\) must not be above n_bins \(10\)"),
         ({"tof_min_us": -1.0}, "must be 0 or more"),
         ({"tof_min_us": 20_000.0}, r"tof_min_us \(20000.0\) must be below tof_max_us \(16667.0\)"),
         ({"calibrant": "graphite"}, 'must be "diamond"'),
@@ -69,3 +70,17 @@ def test_every_setting_is_explained() -> None:
 def test_wrong_settings_are_said(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         NomSettings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"q_max": 30.0}, r"level_q_max \(40.0\) must not be above q_max \(30.0\)"),
+        ({"statistics_q_max": 60.0}, r"statistics_q_max \(60.0\) must not be above q_max"),
+        ({"number_density": 0.05}, "number_density has no effect without fourier_cutoff"),
+        ({"r_step": 0.003, "q_step": 0.005}, "which takes too long at each update"),
+    ],
+)
+def test_total_scattering_that_cannot_work_is_refused(values: dict[str, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        TotalScatteringSettings(**values)

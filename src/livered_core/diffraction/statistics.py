@@ -132,7 +132,10 @@ def statistics(
     error = statistical_error(structure, q_range)
     if error.n_bins == 0 or error.total == 0:
         return Statistics(
-            None, wanted, None, f"not known yet: nothing is counted from Q = {q_range[0]:g} to {q_range[1]:g}"
+            None,
+            wanted,
+            None,
+            f"not known yet: no bank counts from Q = {q_range[0]:g} to {q_range[1]:g}; choose another range",
         )
     now = f"error of S(Q) {error.total:.2g}, wanted {wanted:.2g}"
     left = time_to_reach(error, wanted, elapsed_s)
@@ -145,7 +148,7 @@ def statistics(
             error.total,
             wanted,
             None,
-            f"{now}: never, for vanadium and container alone leave {error.floor:.2g}",
+            f"{now}: never, for vanadium (and container) alone leave {error.floor:.2g}; measure them longer",
         )
     return Statistics(error.total, wanted, None, f"{now}: the time is not known yet")
 

@@ -187,6 +187,9 @@ class NomSettings:
                     "bank_labels: give one for each bank"
                 )
                 raise ValueError(message)
+        if self.references.smoothing_cutoff > self.n_bins:
+            message = f"references.smoothing_cutoff ({self.references.smoothing_cutoff}) must not be above n_bins ({self.n_bins})"
+            raise ValueError(message)
         for name in ("bank_first", "bank_last", "d_min", "d_max"):
             if len(getattr(self, name)) != len(self.bank_labels):
                 message = (
