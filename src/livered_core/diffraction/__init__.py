@@ -26,7 +26,7 @@ from livered_core.diffraction.grouping import (
     pixel_counts,
 )
 from livered_core.diffraction.histogram import FocusedHistogram
-from livered_core.diffraction.merging import BankPatterns, MergedPattern, merge_banks
+from livered_core.diffraction.merging import BankPatterns, ErrorsTogether, MergedPattern, merge_banks
 from livered_core.diffraction.normalise import (
     NO_CHARGE,
     NO_MONITOR,
@@ -46,7 +46,7 @@ from livered_core.diffraction.patterns import Patterns, Ratio
 from livered_core.diffraction.peaks import Peak, strongest_peak
 from livered_core.diffraction.reflections import DIAMOND_A, Reflection, cubic_reflections, nearest_reflection
 from livered_core.diffraction.rod import VanadiumRod, multiple_scattering, rod_factor, transmission
-from livered_core.diffraction.smoothing import butterworth_error, butterworth_smooth
+from livered_core.diffraction.smoothing import bins_together, butterworth_error, butterworth_smooth
 from livered_core.diffraction.statistics import (
     StatisticalError,
     Statistics,
@@ -82,6 +82,7 @@ __all__ = [
     "BankPatterns",
     "Calibration",
     "CalibrationFit",
+    "ErrorsTogether",
     "EventFilter",
     "FilteredEvents",
     "FocusTable",
@@ -106,6 +107,7 @@ __all__ = [
     "TransformPlan",
     "VanadiumOptions",
     "VanadiumRod",
+    "bins_together",
     "butterworth_error",
     "butterworth_smooth",
     "calibration_from_geometry",

@@ -44,8 +44,10 @@ class BankPatterns:
     container_variance
         float64[banks, n], variance of `sample` that the subtracted container causes, or None for none. It stays.
     vanadium_variance
-        float64[banks, n], variance of `vanadium`, or None for none. It stays. Bins count as independent; what
-        smoothing does to neighbours is not followed.
+        float64[banks, n], variance of `vanadium`, or None for none. It stays.
+    vanadium_block
+        int64[banks, n], bins of a bank with the same number have errors of vanadium that are one and the same, as
+        smoothing leaves them; neighbours only. None where all are independent.
 
     Raises
     ------
@@ -64,6 +66,10 @@ class BankPatterns:
         converter=_optional_column, default=None, repr=False
     )
 
+    vanadium_block: npt.NDArray[np.int64] | None = attrs.field(
+        converter=attrs.converters.optional(int64_column), default=None, repr=False
+    )
+
     def __attrs_post_init__(self) -> None:
         edges = self.edges
         if edges.ndim != 1 or len(edges) < 2 or not edges[0] >= 0 or not bool(np.all(np.diff(edges) > 0)):
@@ -77,6 +83,9 @@ class BankPatterns:
             column = getattr(self, name)
             if column is not None:
                 _check(name, column, wanted)
+        if self.vanadium_block is not None and self.vanadium_block.shape != wanted:
+            message = f"Banks to be merged have vanadium_block{list(self.vanadium_block.shape)}: give {list(wanted)}."
+            raise DataModelError(message)
 
     @property
     def n_banks(self) -> int:
@@ -105,6 +114,22 @@ def _check(name: str, column: npt.NDArray[np.float64], wanted: tuple[int, int]) 
 
 
 @attrs.frozen(eq=False)
+class ErrorsTogether:
+    """Errors of which neighbouring points share the cause, block by block; blocks are independent.
+
+    Attributes
+    ----------
+    shift
+        float64[n], by how much each point moves for one standard deviation of its block's cause.
+    block
+        int64[n], which block each point belongs to.
+    """
+
+    shift: npt.NDArray[np.float64] = attrs.field(converter=float64_column, repr=False)
+    block: npt.NDArray[np.int64] = attrs.field(converter=int64_column, repr=False)
+
+
+@attrs.frozen(eq=False)
 class MergedPattern:
     """One intensity over Q, relative to vanadium. Arrays are read-only; nothing in them is NaN.
 
@@ -124,6 +149,9 @@ class MergedPattern:
         int64[n], how many banks count here.
     covered
         bool[n], true where at least one bank counts.
+    together
+        What vanadium's errors do to `intensity`, for each bank, where they are not independent; part of
+        `floor_variance`.
     """
 
     edges: npt.NDArray[np.float64] = attrs.field(converter=float64_column, repr=False)
@@ -133,6 +161,7 @@ class MergedPattern:
     exposure: npt.NDArray[np.float64] = attrs.field(converter=float64_column, repr=False)
     n_banks: npt.NDArray[np.int64] = attrs.field(converter=int64_column, repr=False)
     covered: npt.NDArray[np.bool_] = attrs.field(converter=bool_column, repr=False)
+    together: tuple[ErrorsTogether, ...] = attrs.field(default=(), repr=False)
 
     @property
     def q(self) -> npt.NDArray[np.float64]:
@@ -210,7 +239,12 @@ def merge_banks(
         total: npt.NDArray[np.float64] = np.where(used, variance, 0.0).sum(axis=0) / divisor / divisor
         return total
 
+    together = []
+    if banks.vanadium_block is not None and banks.vanadium_variance is not None:
+        moved = np.where(used, np.sqrt(banks.vanadium_variance), 0.0) * -intensity / divisor
+        together = [ErrorsTogether(*each) for each in zip(moved, banks.vanadium_block, strict=True)]
     return MergedPattern(
+        together=tuple(together),
         edges=banks.edges,
         intensity=intensity,
         counts_variance=summed(banks.variance),

@@ -160,8 +160,7 @@ def pair_distribution(plan: TransformPlan, structure: StructureFactor) -> PairDi
 
     By the trapezoid rule over the bins' centres, with M(Q) as the options say. Errors are propagated through all that is
     linear in S(Q), which is everything: gaps, filter, and transform; what the error of the level does to all bins
-    together is part of them. Bins otherwise count as independent, which those of smoothed vanadium are not: where that
-    part dominates, errors at small r are too small.
+    together is part of them, and so is what smoothed vanadium's errors do to neighbours together.
 
     Parameters
     ----------
@@ -200,10 +199,19 @@ def pair_distribution(plan: TransformPlan, structure: StructureFactor) -> PairDi
     e = transform.error(
         (q * structure.independent_error)[chosen], common.shift[chosen], common.covariance[chosen]
     )
+    variance = e**2
+    for each, of_level in zip(structure.together, structure.of_level, strict=True):
+        # Where the level moves up, S moves by its response.
+        variance = variance + transform.variance_together(
+            (q * each.shift)[chosen],
+            each.block[chosen],
+            of_level[chosen],
+            (q * structure.level_response)[chosen],
+        )
     return PairDistribution(
         r=plan.r,
         g=g,
-        e=e,
+        e=np.sqrt(variance),
         q_used=(float(q[places[0]]), float(q[places[-1]])),
         n_interpolated=int(places[-1] - places[0] + 1 - len(places)),
     )

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 _FILTER_POINTS_PER_PERIOD = 20
+_ROWS = 500
 
 
 @attrs.frozen(eq=False)
@@ -80,6 +82,34 @@ class Transform:
         variance = self.matrix**2 @ independent**2 + together**2 + 2 * together * (self.matrix @ covariance)
         error: Floats = np.sqrt(np.maximum(variance, 0.0))
         return error
+
+    def variance_together(self, shift: Floats, block: Integers, of_level: Floats, response: Floats) -> Floats:
+        """Return the variance of G(r) that errors cause which neighbours share, float64[m].
+
+        It is worked out for some hundreds of distances, and linear between them.
+
+        Parameters
+        ----------
+        shift
+            float64[k], by how much each value moves for one standard deviation of its block's cause.
+        block
+            int64[k], which block each value belongs to; only neighbours are of the same.
+        of_level
+            float64[k], by how much the level moves for the same, to be summed over a block.
+        response
+            float64[k], by how much each value moves where the level moves by all of itself.
+        """
+        moving = np.flatnonzero((shift != 0) | (of_level != 0))
+        if len(moving) == 0:
+            return np.zeros(len(self.r))
+        part = slice(int(moving[0]), int(moving[-1]) + 1)
+        rows = np.arange(0, len(self.r), max(1, len(self.r) // _ROWS))
+        matrix = self.matrix[rows]
+        starts = np.flatnonzero(np.diff(block[part], prepend=block[part.start] - 1))
+        moved = np.add.reduceat(matrix[:, part] * shift[part], starts, axis=1)
+        moved += np.multiply.outer(matrix @ response, np.add.reduceat(of_level[part], starts))
+        variance: Floats = np.interp(self.r, self.r[rows], np.sum(moved**2, axis=1))
+        return variance
 
 
 def make_transform(

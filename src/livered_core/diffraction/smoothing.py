@@ -75,6 +75,28 @@ def butterworth_error(e: Floats, cutoff: int = 20, order: int = 2) -> Floats:
     return smooth
 
 
+def bins_together(n: int, cutoff: int, order: int) -> float:
+    """Return over how many bins the filter averages: so many neighbours err together afterwards.
+
+    It is one over the sum of the squared weights. Blocks of so many bins that err as one, independently of other blocks,
+    have the variance of the smooth curve in each bin, and that of the data in sums over many bins.
+
+    Parameters
+    ----------
+    n
+        Points that are smoothed.
+    cutoff, order
+        As for `butterworth_smooth`.
+
+    Returns
+    -------
+    float
+        1 or more.
+    """
+    kernel = np.fft.irfft(_response(n, cutoff, order), 2 * n)
+    return max(1.0, 1.0 / float(np.sum(kernel**2)))
+
+
 def _mirrored(y: Floats) -> Floats:
     """Return [..., 2 n]: the data, before them their mirror image."""
     n = y.shape[-1]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from livered_core.diffraction.columns import bool_column, float64_column
 from livered_core.diffraction.composition import SampleScattering
-from livered_core.diffraction.merging import MergedPattern
+from livered_core.diffraction.merging import ErrorsTogether, MergedPattern
 from livered_core.errors import DataModelError
 
 Floats = npt.NDArray[np.float64]
@@ -58,6 +58,12 @@ class StructureFactor:
         measuring, and the part of container and vanadium, which stays.
     covered
         bool[n], false where no bank had anything to say.
+    together
+        Errors of `s` that neighbours share, without what they do to the level; not in `independent_error` and `common`.
+    of_level
+        float64[n], by how much the level moves, relative to itself, for the same causes: to be summed over a block.
+    level_response
+        float64[n], by how much `s` moves where the level moves by all of itself.
     scale
         Factor from the merged intensity to barn/sr per atom.
     scale_error
@@ -73,6 +79,9 @@ class StructureFactor:
     covered: npt.NDArray[np.bool_] = attrs.field(converter=bool_column, repr=False)
     scale: float
     scale_error: float
+    together: tuple[ErrorsTogether, ...] = attrs.field(default=(), repr=False)
+    of_level: tuple[Floats, ...] = attrs.field(default=(), repr=False)
+    level_response: Floats = attrs.field(factory=lambda: np.zeros(0), converter=float64_column, repr=False)
 
     @property
     def q(self) -> Floats:
@@ -203,7 +212,8 @@ def _scaled(
         whole = variance - 2 * merged.intensity * relative * variance + merged.intensity**2 * of_level
         parts.append(gain**2 * np.where(merged.covered, np.maximum(whole, 0.0), 0.0))
     given = (merged.intensity * scale_error / sample.coherent_sr) ** 2
-    variance = merged.counts_variance + merged.floor_variance
+    shared = sum((each.shift**2 for each in merged.together), np.zeros(len(merged.intensity)))
+    variance = np.maximum(merged.counts_variance + merged.floor_variance - shared, 0.0)
     of_level = math.sqrt(float(relative**2 @ variance))
     correlated = relative * variance / of_level if of_level > 0 else np.zeros(len(variance))
     common = CommonError(
@@ -220,8 +230,20 @@ def _scaled(
         floor_variance=parts[1] + np.where(merged.covered, given, 0.0),
         covered=merged.covered,
         scale=scale,
-        scale_error=math.hypot(scale * of_level, scale_error),
+        scale_error=math.hypot(scale * math.hypot(of_level, _shared_of_level(merged, relative)), scale_error),
+        together=tuple(ErrorsTogether(gain * each.shift, each.block) for each in merged.together),
+        of_level=tuple(relative * each.shift for each in merged.together),
+        level_response=-gain * merged.intensity,
     )
+
+
+def _shared_of_level(merged: MergedPattern, relative: Floats) -> float:
+    """Return the relative standard deviation of the level that errors shared by neighbours cause."""
+    variance = 0.0
+    for each in merged.together:
+        starts = np.flatnonzero(np.diff(each.block, prepend=each.block[0] - 1))
+        variance += float(np.sum(np.add.reduceat(relative * each.shift, starts) ** 2))
+    return math.sqrt(variance)
 
 
 def _covered_range(merged: MergedPattern) -> str:

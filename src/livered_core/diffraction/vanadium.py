@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from livered_core.diffraction.patterns import Patterns
 from livered_core.diffraction.rod import VanadiumRod, rod_factor
-from livered_core.diffraction.smoothing import butterworth_error, butterworth_smooth
+from livered_core.diffraction.smoothing import bins_together, butterworth_error, butterworth_smooth
 from livered_core.diffraction.vanadium_peaks import StrippedPeak, strip_vanadium_peaks
 from livered_core.errors import DataModelError
 
@@ -50,12 +50,15 @@ class PreparedVanadium:
         Smooth, and corrected for the rod where that was asked for: what samples are divided by.
     peaks
         What was taken out.
+    bins_together
+        Over how many bins `smooth` was averaged: so many neighbours err together.
     """
 
     raw: Patterns
     stripped: Patterns
     smooth: Patterns
     peaks: tuple[StrippedPeak, ...]
+    bins_together: float = 1.0
 
 
 def prepare_vanadium(
@@ -90,7 +93,8 @@ def prepare_vanadium(
     if options.rod is not None:
         factor = _factor(options.rod, raw.edges, options.two_theta)
         y, e = y / factor, e / factor
-    return PreparedVanadium(raw, stripped, Patterns(raw.edges, y, e, raw.unit), peaks)
+    together = bins_together(y.shape[-1], options.smoothing_cutoff, options.smoothing_order)
+    return PreparedVanadium(raw, stripped, Patterns(raw.edges, y, e, raw.unit), peaks, together)
 
 
 def _factor(

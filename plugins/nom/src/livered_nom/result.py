@@ -142,7 +142,7 @@ def _total(
     if reduction.scattering is None or reduction.plan is None:
         return [], {"total_scattering": reduction.scattering_problem}
     try:
-        inputs = TotalInputs(sample, corrections.container, corrections.vanadium.smooth, reduction.scattering)
+        inputs = TotalInputs(sample, corrections.container, corrections.vanadium, reduction.scattering)
         total = make_total(inputs, settings, reduction.plan)
         curves = total_curves(total)
     except DataModelError as error:

@@ -11,6 +11,7 @@ from livered_core.diffraction import (
     BankPatterns,
     PairDistribution,
     Patterns,
+    PreparedVanadium,
     SampleScattering,
     StructureFactor,
     TransformOptions,
@@ -89,8 +90,8 @@ def make_plan(settings: TotalScatteringSettings) -> Plan:
 def expected_vanadium(vanadium: Patterns, q_edges: Floats) -> Spectra:
     """Return the vanadium expected in bins of momentum transfer, not below 0.
 
-    The variance follows from the relative error of the smooth curve in the middle of the bin, because smoothing makes
-    neighbouring bins err together.
+    The variance follows from the relative error of the smooth curve in the middle of the bin: what falls into a bin errs as
+    one, for it is narrower than what smoothing averages over, or about as wide.
 
     Parameters
     ----------
@@ -110,6 +111,24 @@ def expected_vanadium(vanadium: Patterns, q_edges: Floats) -> Spectra:
     return Spectra(expected, variance)
 
 
+def vanadium_blocks(vanadium: Patterns, q_edges: Floats, bins_together: float) -> npt.NDArray[np.int64]:
+    """Return which bins of momentum transfer have errors of smooth vanadium in common, int64[banks, n].
+
+    Parameters
+    ----------
+    vanadium
+        On bins of d-spacing.
+    q_edges
+        float64[n + 1], 1/Angstrom, from 0 or above.
+    bins_together
+        Over how many bins of d-spacing vanadium was averaged.
+    """
+    middle = 4 * np.pi / (q_edges[:-1] + q_edges[1:])
+    return np.stack(
+        [(np.searchsorted(edges, middle) / bins_together).astype(np.int64) for edges in vanadium.edges]
+    )
+
+
 @attrs.frozen(eq=False)
 class TotalInputs:
     """What S(Q) is made of. All runs are normalised alike.
@@ -121,14 +140,14 @@ class TotalInputs:
     container
         Scaled; None without one.
     vanadium
-        Smooth, on bins of d.
+        Made ready, on bins of d.
     scattering
         What the sample's atoms scatter.
     """
 
     sample: Measured
     container: Measured | None
-    vanadium: Patterns
+    vanadium: PreparedVanadium
     scattering: SampleScattering
 
 
@@ -154,7 +173,8 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
     if inputs.container is not None:
         behind = inputs.container.in_q(plan.q_edges)
         y, floor = y - behind.y, behind.variance
-    expected = expected_vanadium(inputs.vanadium, plan.q_edges)
+    smooth = inputs.vanadium.smooth
+    expected = expected_vanadium(smooth, plan.q_edges)
     banks = BankPatterns(
         edges=plan.q_edges,
         sample=y,
@@ -162,6 +182,7 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
         vanadium=expected.y,
         container_variance=floor,
         vanadium_variance=expected.variance,
+        vanadium_block=vanadium_blocks(smooth, plan.q_edges, inputs.vanadium.bins_together),
     )
     # 0 stands for "no limit" in the settings.
     lower = [value or None for value in settings.bank_q_min]
