@@ -185,7 +185,8 @@ def test_total_scattering_is_made_with_vanadium(runs: Path, reduce_silicon: Call
     assert result.metadata["statistics"].startswith("error of S(Q) 0.")
     plain = reduce_silicon(ReferenceSettings()).result
     assert (
-        plain.metadata["total_scattering"] == "S(Q) and G(r) need vanadium, which is not there: see vanadium"
+        plain.metadata["total_scattering"]
+        == "S(Q) and G(r) need vanadium: name it in [plugins.nom.references]"
     )
     nothing = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
     assert "need the sample's composition" in nothing.metadata["total_scattering"]
@@ -298,6 +299,7 @@ def test_live_curves_do_not_wait(
     assert begun.wait(60)
     before = reduced.again()
     assert before.metadata["vanadium"] == "NOM_2.adara is being prepared: the curves are shown without it"
+    assert before.metadata["total_scattering"] == "S(Q) and G(r) need vanadium: see what is said of vanadium"
     assert (bank(before, 2).y_name, bank(before, 2).y_unit) == ("intensity", "counts/uAh")
     goes_on.set()
     assert reduced.plugin._references is not None

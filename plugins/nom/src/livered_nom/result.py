@@ -138,7 +138,9 @@ def _total(
     """Make S(Q) and what follows; where that is not possible, say why."""
     settings = reduction.settings.total_scattering
     if corrections.vanadium is None:
-        return [], {"total_scattering": "S(Q) and G(r) need vanadium, which is not there: see vanadium"}
+        named = "vanadium" in reduction.corrections.notes
+        what = "see what is said of vanadium" if named else "name it in [plugins.nom.references]"
+        return [], {"total_scattering": f"S(Q) and G(r) need vanadium: {what}"}
     if reduction.scattering is None or reduction.plan is None:
         return [], {"total_scattering": reduction.scattering_problem}
     try:
