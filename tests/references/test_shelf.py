@@ -72,6 +72,16 @@ def test_the_oldest_used_goes_first(tmp_path: Path) -> None:
     assert [shelf.get(key) is not None for key in keys] == [True, False, True, True, True]
 
 
+def test_what_a_killed_process_left_makes_room_first(tmp_path: Path) -> None:
+    left = tmp_path / ".0123456789abcdef.partial"
+    left.write_bytes(bytes(60_000))
+    os.utime(left, (1000, 1000))
+    shelf = Shelf(tmp_path, max_bytes=50_000)
+    shelf.put(content_key(1), {"zeros": np.zeros(10)}, {})
+    assert not left.exists()
+    assert shelf.get(content_key(1)) is not None
+
+
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "ABCDEF0123456789", "a" * 15])
 def test_keys_are_no_paths(tmp_path: Path, key: str) -> None:
     with pytest.raises(DataModelError, match="no key"):

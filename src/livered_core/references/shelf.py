@@ -139,7 +139,8 @@ class Shelf:
 
     def _make_room(self, newest: Path) -> None:
         entries = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
+        # What a process that was killed has left behind takes room, too.
+        for path in (*self.folder.glob(f"*{_SUFFIX}"), *self.folder.glob(".*.partial")):
             try:
                 status = path.stat()
             except FileNotFoundError:
