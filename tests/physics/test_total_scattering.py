@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from beamline_support import PACKAGED_DEFINITION, simulated_run
-from livered_core import Chunk, Curve, Result, RunInfo, SessionInfo, Update
+from beamline_support import PACKAGED_DEFINITION, count_run, simulated_run
+from hooks_support import update
+from livered_core import Chunk, Curve, Result, RunInfo, SessionInfo
 from livered_core.diffraction import DIAMOND_A, cubic_reflections
 from livered_core.references import read_run
 from livered_core.simulator.total_structure import TotalStructure, total_structure_factor
@@ -29,22 +30,8 @@ SHARED = Path(__file__).parents[3] / "shared" / "data" / "nomad"
 SECONDS = 5.0
 FORMULAS = {"silicon": "Si", "nickel": "Ni", "diamond": "C"}
 N_BANKS = 6
-UPDATE = Update(
-    sequence=1,
-    final=True,
-    n_chunks=1,
-    n_pulses=1,
-    n_events=1,
-    proton_charge_pc=1.0,
-    first_pulse_ns=0,
-    last_pulse_ns=int(SECONDS * 1e9),
-    skipped_chunks=0,
-    skipped_events=0,
-    dropped_chunks=0,
-    dropped_events=0,
-    complete=True,
-    missing=(),
-    lag_ns=0,
+UPDATE = attrs.evolve(
+    update(final=True), proton_charge_pc=1.0, first_pulse_ns=0, last_pulse_ns=int(SECONDS * 1e9)
 )
 Floats = npt.NDArray[np.float64]
 
@@ -113,18 +100,10 @@ def reduce(
             )
         )
         plugin.session_started(SessionInfo("NOM", "native", "", "", 0, "", {}, live=False))
-        parts: list[NomCounts] = []
-        runs: list[RunInfo] = []
-
-        def take(chunk: Chunk, run: RunInfo) -> None:
-            runs.append(run)
-            parts.append(plugin.process_chunk(chunk))
-
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-            read_run(path, take)
-            counts = sum(parts[1:], parts[0])
-            result = plugin.post_process(counts, runs[-1], UPDATE)
+            counts, run = count_run(plugin, path)
+            result = plugin.post_process(counts, run, UPDATE)
         plugin.session_ended()
         return Reduced(counts, result, {curve.label: curve for curve in result.curves})
 

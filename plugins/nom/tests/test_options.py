@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import pytest
 
-from beamline_support import simulated_run
+from beamline_support import count_run, simulated_run
+from hooks_support import update
 from livered_core import (
     Chunk,
     Instrument,
@@ -19,33 +20,20 @@ from livered_core import (
     RunInfo,
     SessionInfo,
     SlowLog,
-    Update,
 )
 from livered_core.diffraction import Patterns, VanadiumRod, rod_factor
 from livered_core.geometry import difc
-from livered_core.references import read_run
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
 from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
 
 MakeChunk = Callable[..., Chunk]
-UPDATE = Update(
-    sequence=1,
-    final=False,
-    n_chunks=1,
-    n_pulses=1,
-    n_events=1,
+UPDATE = attrs.evolve(
+    update(),
     proton_charge_pc=3.6e9,
     first_pulse_ns=1_700_000_000_000_000_000,
     last_pulse_ns=1_700_000_060_000_000_000,
-    skipped_chunks=0,
-    skipped_events=0,
-    dropped_chunks=0,
-    dropped_events=0,
-    complete=True,
-    missing=(),
-    lag_ns=0,
 )
 
 
@@ -149,9 +137,8 @@ def test_the_composition_is_that_of_the_settings_or_of_the_run(
         NomSettings(references=references, total_scattering=TotalScatteringSettings(composition=setting))
     )
     plugin.session_started(attrs.evolve(session, live=False))
-    parts = []
-    read_run(vanadium, lambda chunk, _run: parts.append(plugin.process_chunk(chunk)))
-    result = plugin.post_process(sum(parts[1:], parts[0]), attrs.evolve(run, sample=fields), UPDATE)
+    counts, _ = count_run(plugin, vanadium)
+    result = plugin.post_process(counts, attrs.evolve(run, sample=fields), UPDATE)
     assert ("composition_of_the_run" in result.metadata) == bool(setting)
     if said is None:
         assert result.metadata["composition"] == (setting or "Si")
@@ -191,7 +178,7 @@ def test_vanadium_is_less_its_background_and_corrected_for_its_rod(
         references = ReferenceSettings(vanadium=vanadium, cache=False, strip_vanadium_peaks=False, **settings)
         plugin = NomPlugin(NomSettings(references=references))
         plugin.session_started(attrs.evolve(session, live=False))
-        read_run(empty, lambda chunk, _run: plugin.process_chunk(chunk))
+        count_run(plugin, empty)
         assert plugin._references is not None
         prepared = plugin._references.ready(None).vanadium
         assert prepared is not None

@@ -11,6 +11,7 @@ import numpy as np
 import pluggy
 import pytest
 
+from hooks_support import update
 from livered_core import (
     Chunk,
     DataModelError,
@@ -19,7 +20,6 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
-    Update,
 )
 from livered_core.diffraction import (
     DIAMOND_A,
@@ -36,22 +36,11 @@ from livered_nom.settings import NomSettings
 from livered_nom.settings_total import TotalScatteringSettings
 
 ONE_BANK = TotalScatteringSettings(bank_q_min=(0.0,), bank_q_max=(0.0,))
-UPDATE = Update(
-    sequence=1,
-    final=False,
-    n_chunks=1,
-    n_pulses=1,
-    n_events=1,
+UPDATE = attrs.evolve(
+    update(),
     proton_charge_pc=3.6e9,
     first_pulse_ns=1_700_000_000_000_000_000,
     last_pulse_ns=1_700_000_060_000_000_000,
-    skipped_chunks=0,
-    skipped_events=0,
-    dropped_chunks=0,
-    dropped_events=0,
-    complete=True,
-    missing=(),
-    lag_ns=0,
 )
 MakeChunk = Callable[..., Chunk]
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import livered_nom.references
-from beamline_support import simulated_run
+from beamline_support import count_run, simulated_run
+from hooks_support import update
 from livered_core import (
     Chunk,
     DataModelError,
@@ -23,7 +24,6 @@ from livered_core import (
     RunInfo,
     SessionInfo,
     SlowLog,
-    Update,
 )
 from livered_core.publish.nexus import nexus_bytes
 from livered_core.references import read_reduced, read_run
@@ -34,22 +34,11 @@ from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
 from nexus_support import write_nexus
 
-UPDATE = Update(
-    sequence=1,
-    final=False,
-    n_chunks=1,
-    n_pulses=1,
-    n_events=1,
+UPDATE = attrs.evolve(
+    update(),
     proton_charge_pc=3.6e9,
     first_pulse_ns=1_700_000_000_000_000_000,
     last_pulse_ns=1_700_000_060_000_000_000,
-    skipped_chunks=0,
-    skipped_events=0,
-    dropped_chunks=0,
-    dropped_events=0,
-    complete=True,
-    missing=(),
-    lag_ns=0,
 )
 SESSION = SessionInfo("NOM", "native", "", "", 0, "", {})
 RELATIVE = "intensity relative to vanadium"
@@ -115,11 +104,8 @@ def write_reduced(path: Path, result: Result, run: RunInfo) -> Path:
 def reduced_vanadium(runs: Path, path: Path, **settings: Any) -> Path:
     """Reduce the vanadium run without corrections, and write it as livered does."""
     plugin = NomPlugin(NomSettings(**settings))
-    taken: list[tuple[Chunk, RunInfo]] = []
-    read_run(runs / "NOM_2.adara", lambda chunk, run: taken.append((chunk, run)))
-    parts = [plugin.process_chunk(chunk) for chunk, _ in taken]
-    run = taken[-1][1]
-    return write_reduced(path, plugin.post_process(sum(parts[1:], parts[0]), run, UPDATE), run)
+    counts, run = count_run(plugin, runs / "NOM_2.adara")
+    return write_reduced(path, plugin.post_process(counts, run, UPDATE), run)
 
 
 def test_a_sample_is_divided_by_vanadium(runs: Path, reduce_silicon: Callable[..., Reduced]) -> None:
@@ -145,10 +131,7 @@ def test_the_container_is_subtracted_with_its_errors(
     plain = reduce_silicon(ReferenceSettings()).result
     scaled = ReferenceSettings(container=runs / "NOM_3.adara", container_scale=0.5)
     result = reduce_silicon(scaled).result
-    counts: list[NomCounts] = []
-    plugin = NomPlugin(NomSettings())
-    read_run(runs / "NOM_3.adara", lambda chunk, _run: counts.append(plugin.process_chunk(chunk)))
-    container = sum(counts[1:], counts[0])
+    container, _ = count_run(NomPlugin(NomSettings()), runs / "NOM_3.adara")
     charge = container.d.proton_charge_pc / 3.6e9
     for row, curve in enumerate(plain.curves):
         behind = container.d.counts[row]
@@ -284,17 +267,24 @@ def test_kept_counts_that_were_damaged_are_made_anew(
     np.testing.assert_array_equal(bank(first, 5).y, bank(second, 5).y)
 
 
+def read_when(goes_on: threading.Event, begun: threading.Event | None = None) -> Callable[..., Any]:
+    """Return a `read_run` that says when it has begun, and goes on when it may."""
+
+    def read(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if begun is not None:
+            begun.set()
+        assert goes_on.wait(60)
+        return read_run(path, *args, **kwargs)
+
+    return read
+
+
 def test_live_curves_do_not_wait(
     runs: Path, monkeypatch: pytest.MonkeyPatch, reduce_silicon: Callable[..., Reduced]
 ) -> None:
     begun, goes_on = threading.Event(), threading.Event()
 
-    def slow(path: Path, *args: Any, **kwargs: Any) -> Any:
-        begun.set()
-        assert goes_on.wait(60)
-        return read_run(path, *args, **kwargs)
-
-    monkeypatch.setattr(livered_nom.references, "read_run", slow)
+    monkeypatch.setattr(livered_nom.references, "read_run", read_when(goes_on, begun))
     reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
     assert begun.wait(60)
     before = reduced.again()
@@ -314,11 +304,7 @@ def test_the_last_update_of_a_live_run_waits_for_them(
 ) -> None:
     asked = threading.Event()
 
-    def slow(path: Path, *args: Any, **kwargs: Any) -> Any:
-        assert asked.wait(60)
-        return read_run(path, *args, **kwargs)
-
-    monkeypatch.setattr(livered_nom.references, "read_run", slow)
+    monkeypatch.setattr(livered_nom.references, "read_run", read_when(asked))
     references = ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False, wait_at_end=60.0)
     reduced = reduce_silicon(references, live=True)
     assert bank(reduced.result, 2).y_name == "intensity"
@@ -451,11 +437,7 @@ def test_a_stop_ends_the_wait_and_no_result_is_made(
 ) -> None:
     goes_on = threading.Event()
 
-    def endless(path: Path, *args: Any, **kwargs: Any) -> Any:
-        assert goes_on.wait(60)
-        return read_run(path, *args, **kwargs)
-
-    monkeypatch.setattr(livered_nom.references, "read_run", endless)
+    monkeypatch.setattr(livered_nom.references, "read_run", read_when(goes_on))
     reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
     offline = attrs.evolve(SESSION, live=False, stopping=lambda: True)
     reduced.plugin.session_started(offline)

@@ -143,18 +143,18 @@ class References:
         for name in ("vanadium", "container"):
             if name not in self._files:
                 self._background.forget(name)
-        files = dict(self._files)
+        files, key = dict(self._files), target.key
         if "vanadium" in files:
             background = files.get("vanadium_background")
             self._background.ask(
                 "vanadium",
-                f"{target.key} {_stamp(files['vanadium'])} {background and _stamp(background)}",
+                f"{key} {_stamp(files['vanadium'])} {background and _stamp(background)}",
                 lambda stop: self._vanadium(target, files["vanadium"], background, stop),
             )
         if "container" in files:
             self._background.ask(
                 "container",
-                f"{target.key} {_stamp(files['container'])}",
+                f"{key} {_stamp(files['container'])}",
                 lambda stop: self._measure(target, files["container"], stop),
             )
 

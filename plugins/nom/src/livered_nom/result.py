@@ -37,7 +37,7 @@ class Reduction:
     scattering_problem
         Why it is not known.
     plan
-        For S(Q) and G(r); None where there is none.
+        For S(Q) and G(r).
     """
 
     settings: NomSettings
@@ -45,7 +45,7 @@ class Reduction:
     corrections: Corrections
     scattering: SampleScattering | None
     scattering_problem: str
-    plan: Plan | None
+    plan: Plan
 
 
 def make_result(
@@ -141,7 +141,7 @@ def _total(
         named = "vanadium" in reduction.corrections.notes
         what = "see what is said of vanadium" if named else "name it in [plugins.nom.references]"
         return [], {"total_scattering": f"S(Q) and G(r) need vanadium: {what}"}
-    if reduction.scattering is None or reduction.plan is None:
+    if reduction.scattering is None:
         return [], {"total_scattering": reduction.scattering_problem}
     try:
         inputs = TotalInputs(sample, corrections.container, corrections.vanadium, reduction.scattering)
