@@ -16,6 +16,7 @@ from livered_core.config.layers import (
     read_layer,
     standard_layers,
 )
+from livered_core.config.mantid import MantidConfig
 from livered_core.config.runtime import run_directory, state_directory
 from livered_core.config.schema import (
     Config,
@@ -35,6 +36,7 @@ __all__ = [
     "HooksConfig",
     "Layer",
     "LogConfig",
+    "MantidConfig",
     "Merged",
     "PublishConfig",
     "Row",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
+from livered_core.config.mantid import MantidConfig
 from livered_core.config.metadata import about
 from livered_core.config.simulate import SimulateConfig
 from livered_core.config.validators import (
@@ -185,7 +186,8 @@ class Config:
     instrument
         Short name, as in ``--instrument``.
     backend
-        What reads the stream: ``auto`` takes what the plugin and the machine allow.
+        What reads the stream: ``auto`` takes Mantid where it imports and the plugins can work with it, else livered
+        itself.
     address
         ``host:port`` of the data stream; may be empty until a source needs it.
     from_start_of_run
@@ -200,7 +202,7 @@ class Config:
         What to do when a run ends.
     output_dir
         Folder for reduced files.
-    source, hooks, publish, log, simulate
+    source, mantid, hooks, publish, log, simulate
         Tables of their own.
     plugins
         Name of each plugin to its structured settings; None for a plugin that has none.
@@ -211,7 +213,9 @@ class Config:
     )
     backend: Backend = attrs.field(
         default="auto",
-        metadata=about("what reads the stream; auto takes what the plugin and the machine allow"),
+        metadata=about(
+            "what reads the stream; auto takes Mantid where it imports and the plugins can work with it"
+        ),
     )
     address: str = attrs.field(
         default="",
@@ -249,6 +253,9 @@ class Config:
     )
     source: SourceConfig = attrs.field(
         factory=SourceConfig, metadata=about("how the connection to the data stream is kept")
+    )
+    mantid: MantidConfig = attrs.field(
+        factory=MantidConfig, metadata=about("how Mantid's StartLiveData is run (the mantid backend)")
     )
     hooks: HooksConfig = attrs.field(factory=HooksConfig, metadata=about("how plugins' hooks are called"))
     publish: PublishConfig = attrs.field(
