@@ -15,7 +15,8 @@ from livered_core import RunEndReason
 from livered_core.adara import StartRequest
 from livered_core.clocks import SystemClock
 from livered_core.config import Config
-from livered_core.engine.session import Session, start_request
+from livered_core.engine.request import start_request
+from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.model.utc import parse_utc
 from livered_core.simulator.process import StartCancelled, start_simulator

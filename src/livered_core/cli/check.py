@@ -12,7 +12,7 @@ import click
 from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.config import Config
-from livered_core.engine.session import choose_backend
+from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
@@ -38,10 +38,10 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
     except LiveredError as error:
         _finish([str(error)])
         return
-    config = loaded.config
+    config, backend = loaded.config, ""
     _tell("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
     try:
-        backend = choose_backend(config.backend)
+        backend = choose_backend(config.backend, loaded.data_models)
         _tell("backend", backend)
         for plugin in make_plugins(loaded, backend):
             _tell("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
@@ -50,6 +50,7 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
         problems += error.problems
     except LiveredError as error:
         problems.append(str(error))
+    problems += _mantid_problems(config, backend)
     problems += _address_problems(config, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
     _finish(problems)
@@ -65,6 +66,26 @@ def _finish(problems: list[str]) -> None:
     if problems:
         sys.exit(EXIT_CONFIG)
     say("All is well.")
+
+
+def _mantid_problems(config: Config, backend: str) -> list[str]:
+    """Tell what Mantid is and knows, where it reads the stream; where it could not, why not."""
+    if backend != "mantid":
+        if backend and config.backend == "auto":
+            _tell("mantid", "not used: it is not installed here, or a plugin does not work with its data")
+        return []
+    try:
+        report = report_mantid(config)
+    except ConfigError as error:
+        return list(error.problems)
+    except LiveredError as error:
+        return [str(error)]
+    instrument = report.instrument
+    _tell("mantid", report.version)
+    _tell("facility", instrument.facility)
+    _tell("instrument", f"{instrument.name} ({instrument.short_name})")
+    _tell("listener", f"{report.listener or 'none in Facilities.xml'} at {report.address or 'no address'}")
+    return []
 
 
 def _address_problems(config: Config, *, connect: bool) -> list[str]:

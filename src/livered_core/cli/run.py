@@ -97,7 +97,7 @@ def run(**arguments: Any) -> None:
             _log.critical("%s", error, exc_info=error)
             end_now(getattr(error, "exit_code", EXIT_DIED))
         raise
-    if not screen.close(tuple(last)):
+    if not screen.close(tuple(last)) or session.stuck:
         end_now(code)
     sys.exit(code)
 
@@ -148,7 +148,8 @@ class _Watch:
         if health.run is not None:
             self.last_run = health
         now_s = self._clock.monotonic()
-        rate = self._rate.update(now_s, health.source.counts.get("events", 0))
+        events = health.source.counts.get("events", 0)
+        rate = self._rate.update(now_s, events, health.source.chunk_s)
         if self._screen.live:
             self._screen.show(lambda: render(health, rate))
         elif self._times.due(now_s, health):

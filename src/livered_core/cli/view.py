@@ -43,7 +43,7 @@ class EventRate:
 
     _seen: deque[tuple[float, int]] = attrs.field(factory=deque)
 
-    def update(self, now_s: float, events: int) -> float:
+    def update(self, now_s: float, events: int, chunk_s: float = 0.0) -> float:
         """Take up a count and return the rate.
 
         Parameters
@@ -52,9 +52,12 @@ class EventRate:
             Monotonic seconds.
         events
             Events received so far.
+        chunk_s
+            Length of the chunks that they come in, seconds: the rate is over two of them at least.
         """
+        over_s = max(_RATE_OVER_S, 2 * chunk_s)
         self._seen.append((now_s, events))
-        while len(self._seen) > 2 and now_s - self._seen[0][0] > _RATE_OVER_S:
+        while len(self._seen) > 2 and now_s - self._seen[0][0] > over_s:
             self._seen.popleft()
         first_s, first = self._seen[0]
         return (events - first) / (now_s - first_s) if now_s > first_s else 0.0

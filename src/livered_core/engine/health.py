@@ -124,7 +124,9 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
         return Phase.NO_PULSES
     if source.beam_off_s is not None and source.beam_off_s > SILENT_S:
         return Phase.NO_BEAM
-    if source.last_pulse_ns and now_ns - source.last_pulse_ns > CATCHING_UP_NS:
+    # Data that come in chunks are as old as a chunk is long; the chunk may take its time, too.
+    in_time_ns = CATCHING_UP_NS + round(2e9 * source.chunk_s)
+    if source.last_pulse_ns and now_ns - source.last_pulse_ns > in_time_ns:
         return Phase.CATCHING_UP
     return Phase.LIVE
 

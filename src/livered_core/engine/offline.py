@@ -14,7 +14,8 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.config import Config
 from livered_core.engine.health import Health, failure_sentence
-from livered_core.engine.session import Session, native_settings
+from livered_core.engine.native import native_settings
+from livered_core.engine.session import Session
 from livered_core.engine.setup import LoadedConfiguration
 from livered_core.errors import DataModelError
 from livered_core.hooks.inspection import implemented_hooks
@@ -270,6 +271,9 @@ class _WholeRuns:
     def run_changed(self, run: RunInfo) -> None:
         self._run = run
         self._consumer.run_changed(run)
+
+    def run_restarted(self, sentence: str) -> None:
+        self._consumer.run_restarted(sentence)
 
     def data_missing(self, sentence: str) -> None:
         self._reduction.missing.add(sentence)

@@ -95,7 +95,7 @@ def served_instrument(recording: Recording, names: tuple[str, ...]) -> str:
     raise DataModelError(message)
 
 
-def is_served_by(names: tuple[str, ...], plugin: PluginEntry) -> bool:
+def is_served_by(names: tuple[str, ...], plugin: PluginEntry | None) -> bool:
     """Tell whether an instrument's plugin claims one of these names.
 
     Parameters
@@ -103,8 +103,10 @@ def is_served_by(names: tuple[str, ...], plugin: PluginEntry) -> bool:
     names
         From `instrument_names`.
     plugin
-        The instrument's plugin.
+        The instrument's plugin; None, which claims nothing, where it has none.
     """
+    if plugin is None:
+        return False
     for each in names:
         try:
             entry = find_instrument(each)

@@ -8,79 +8,32 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import attrs
 
-from livered_core.adara import StartRequest
 from livered_core.backoff import Backoff
-from livered_core.chunking.selection import PulseSelection
-from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory
+from livered_core.engine.backend import choose_backend, mantid_source
 from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
+from livered_core.engine.native import native_source
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
-from livered_core.errors import EXIT_DIED, EXIT_OK, BackendUnavailable, ConfigError, SourceError
+from livered_core.errors import EXIT_DIED, EXIT_OK, SourceError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
-from livered_core.model.utc import parse_utc
 from livered_core.publish.latest import Latest
 from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
 from livered_core.recording import Recording
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
 from livered_core.simulator.process import SimulatorProcess, StartCancelled, start_simulator
-from livered_core.sources.adara_connection import AdaraAddress
-from livered_core.sources.adara_file import RecordingReader
-from livered_core.sources.adara_tcp import AdaraReader
-from livered_core.sources.base import Put, Source
-from livered_core.sources.native import NativeSettings, NativeSource
+from livered_core.sources.base import Source
 
 _log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 1.0
 _WATCH_EVERY_S = 0.25
-
-
-def choose_backend(wanted: str) -> str:
-    """Return the backend to run: ``"native"`` for ``"auto"``.
-
-    Raises
-    ------
-    BackendUnavailable
-        When the wanted one cannot run.
-    """
-    if wanted == "mantid":
-        message = (
-            'The mantid backend is not part of this version: set backend = "native", or leave it at "auto".'
-        )
-        raise BackendUnavailable(message)
-    return "native"
-
-
-def start_request(config: Config) -> StartRequest:
-    """Return what the configuration asks the server for."""
-    if config.start_time is not None:
-        return StartRequest.at(parse_utc(config.start_time))
-    return StartRequest.start_of_run() if config.from_start_of_run else StartRequest.now()
-
-
-def native_settings(config: Config) -> NativeSettings:
-    """Return what the configuration tells the native source."""
-    return NativeSettings(
-        instrument=config.instrument,
-        update_every=config.update_every,
-        max_chunk_events=config.max_chunk_events,
-        queue_events=config.source.queue_events,
-        selection=PulseSelection(
-            not_before_ns=start_request(config).time_ns or 0,
-            keep_paused=config.source.keep_paused,
-            leave_out_vetoed=config.source.leave_out_vetoed,
-            leave_out_partial=config.source.leave_out_partial,
-            add_tof_offset=config.source.add_tof_offset,
-        ),
-    )
 
 
 @attrs.frozen(eq=False)
@@ -108,7 +61,7 @@ class Session:
     recording
         A recording to take data from, in place of the stream.
     make_source
-        Makes the source of chunks from the configuration; by default the native one.
+        Makes the source of chunks from the configuration; by default that of the backend chosen.
     environ
         For the place of the run directory.
     """
@@ -127,7 +80,7 @@ class Session:
         self._clock = clock
         self._simulate = simulate
         self._recording = recording
-        self._make_source = make_source or self._native_source
+        self._make_source = make_source
         self._environ = dict(os.environ) if environ is None else environ
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -151,6 +104,11 @@ class Session:
     def failure(self) -> BaseException | None:
         """What ended the session, if it was not asked to stop."""
         return self._failure
+
+    @property
+    def stuck(self) -> bool:
+        """After the end: whether the process must end at once, because something cannot be ended."""
+        return self._parts is not None and self._parts.source.status().stuck
 
     def stop(self) -> None:
         """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""
@@ -238,7 +196,9 @@ class Session:
 
     def _open(self, stack: ExitStack) -> _Parts:
         config = self._loaded.config
-        backend = choose_backend(config.backend)
+        backend = choose_backend(
+            config.backend, self._loaded.data_models, recorded=self._recording is not None
+        )
         plugins = make_plugins(self._loaded, backend)
         folder = stack.enter_context(RunDirectory(run_directory(self._name(), self._environ)))
         simulator = None
@@ -250,7 +210,7 @@ class Session:
         worker = PublishWorker(hooks, folder.write_latest, self._clock, backoff)
         settings = PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures)
         pipeline = Pipeline(hooks, self._publish, self.stop, self._clock, settings)
-        source = self._make_source(config, self._clock)
+        source = self._source(config, backend)
         info = SessionInfo(
             instrument=config.instrument,
             backend=backend,
@@ -263,6 +223,13 @@ class Session:
             stopping=self._stop.is_set,
         )
         return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
+
+    def _source(self, config: Config, backend: str) -> Source:
+        if self._make_source is not None:
+            return self._make_source(config, self._clock)
+        if backend == "mantid":
+            return mantid_source(config, self._clock)
+        return native_source(config, self._clock, self._recording)
 
     def _name(self) -> str:
         """Name what runs: beside the service of an instrument others may try things on recordings of it."""
@@ -327,7 +294,7 @@ class Session:
     def _simulated_beamline(self, config: Config) -> SimulatorProcess:
         """Start a beamline that waits for us, and whose truth is the calibration that the instrument's plugin uses."""
         simulate = attrs.evolve(config.simulate, hold_for_client=True)
-        calibration = getattr(config.plugins.get(self._loaded.instrument.name), "calibration", None)
+        calibration = getattr(self._loaded.instrument_settings, "calibration", None)
         if simulate.calibration is None and isinstance(calibration, Path):
             simulate = attrs.evolve(simulate, calibration=calibration)
         return start_simulator(simulate, config.instrument, cancel=self._stop)
@@ -336,20 +303,3 @@ class Session:
         self._unsent = worker.close(self._loaded.config.publish.stop_timeout)
         for sentence in self._unsent:
             _log.error("%s", sentence)
-
-    def _native_source(self, config: Config, clock: Clock) -> Source:
-        settings = native_settings(config)
-        if self._recording is not None:
-            return NativeSource(settings, partial(RecordingReader, self._recording), clock)
-        if not config.address:
-            message = "address is empty: say where the data stream is, as host:port, or use --simulate."
-            raise ConfigError(message)
-        start = start_request(config)
-        timeouts = (config.source.connect_timeout, config.source.silence_timeout)
-        address = AdaraAddress.parse(config.address, *timeouts)
-        backoff = Backoff(config.source.retry_first, config.source.retry_longest)
-
-        def live(state: StreamState, put: Put) -> AdaraReader:
-            return AdaraReader(address, start, state, put, clock, backoff)
-
-        return NativeSource(settings, live, clock)

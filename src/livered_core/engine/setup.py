@@ -23,10 +23,13 @@ from livered_core.config import (
     structure,
 )
 from livered_core.errors import ConfigError, PluginError
+from livered_core.hooks.inspection import implemented_hooks
 from livered_core.hooks.registry import (
     BUILT_IN,
     LoadedPlugin,
     PluginEntry,
+    claimed_instrument,
+    data_models,
     find_instrument,
     find_plugins,
     instantiate,
@@ -35,6 +38,7 @@ from livered_core.hooks.registry import (
     session_problems,
     settings_class,
 )
+from livered_core.hooks.spec import TRANSFORMS
 
 SIMULATED_DEFAULTS: Mapping[str, Any] = {
     "update_every": 2.0,
@@ -56,7 +60,8 @@ class LoadedConfiguration:
     merged
         The layers they came from.
     instrument
-        The plugin that owns the instrument.
+        The plugin that owns the instrument; None where no installed plugin does and the configuration names one
+        that reduces the data of any, such as ``[plugins.scripts]``.
     plugins
         The plugins' entries with their classes, in the order of their calls: the instrument's, the built-in
         ones, then the others in the order of the configuration.
@@ -64,8 +69,18 @@ class LoadedConfiguration:
 
     config: Config
     merged: Merged
-    instrument: PluginEntry
+    instrument: PluginEntry | None
     plugins: tuple[tuple[PluginEntry, type], ...]
+
+    @property
+    def instrument_settings(self) -> Any:
+        """Settings of the plugin that owns the instrument; None without such a plugin, or without settings."""
+        return None if self.instrument is None else self.config.plugins.get(self.instrument.name)
+
+    @property
+    def data_models(self) -> list[tuple[str, ...]]:
+        """Of each plugin, in their order: what data it can work with."""
+        return [data_models(cls) for _, cls in self.plugins]
 
 
 def simulated_defaults() -> Layer:
@@ -89,6 +104,9 @@ def load_configuration(
 ) -> LoadedConfiguration:
     """Find the instrument's plugin, lay the configuration together and check all of it.
 
+    An instrument that no installed plugin claims can be run when the configuration names a plugin that owns a
+    transform.
+
     Parameters
     ----------
     instrument
@@ -109,16 +127,18 @@ def load_configuration(
     ConfigError
         With every problem at once.
     PluginLoadError
-        When the instrument is unknown or its plugin cannot be loaded.
+        When the instrument's plugin cannot be loaded, or there is none and nothing else reduces its data.
     """
     environ = os.environ if environ is None else environ
     points = None if available is None else list(available)
-    entry = find_instrument(instrument_name(instrument, config_file, environ), points)
-    name = entry.instrument or entry.name
+    asked = instrument_name(instrument, config_file, environ)
+    entry = claimed_instrument(asked, points)
+    name = asked if entry is None else entry.instrument or entry.name
     merged = merge(_layers(entry, name, config_file, flags, environ, defaults))
     problems: list[str] = []
-    wanted = [entry]
-    others = [key for key in _plugin_tables(merged) if key != entry.name and key not in BUILT_IN]
+    wanted = [] if entry is None else [entry]
+    of_instrument = {plugin.name for plugin in wanted}
+    others = [key for key in _plugin_tables(merged) if key not in of_instrument and key not in BUILT_IN]
     try:
         wanted += find_plugins(BUILT_IN, points)
         wanted += find_plugins(others, points)
@@ -130,6 +150,13 @@ def load_configuration(
             classes.append((plugin, load_class(plugin)))
         except PluginError as error:
             problems.append(str(error))
+    if entry is None and not any(_owns_a_transform(cls) for _, cls in classes):
+        try:
+            find_instrument(asked, points)
+        except PluginError as error:
+            if not problems:
+                raise
+            problems.insert(0, str(error))
     # Tables of plugins that could not be loaded are not checked: what is wrong with them is said already.
     loaded = {plugin.name for plugin, _ in classes}
     unchecked = [key for key in _plugin_tables(merged) if key not in loaded]
@@ -190,8 +217,13 @@ def plugin_problems(plugin: LoadedPlugin, method: str = "check") -> list[str]:
         return [f"plugins.{plugin.name}: its {method} failed: {type(error).__name__}: {error}"]
 
 
+def _owns_a_transform(plugin_class: type) -> bool:
+    roles = implemented_hooks(plugin_class)
+    return any(roles.get(hook) == "owner" for hook in TRANSFORMS)
+
+
 def _layers(
-    entry: PluginEntry,
+    entry: PluginEntry | None,
     name: str,
     config_file: Path | None,
     flags: Mapping[str, Any],
@@ -199,7 +231,7 @@ def _layers(
     special: Layer | None,
 ) -> list[Layer]:
     layers = []
-    defaults = packaged_defaults(entry)
+    defaults = None if entry is None else packaged_defaults(entry)
     if defaults is not None:
         layers.append(parse_layer(defaults.text, defaults.origin, defaults.folder))
     if special is not None:

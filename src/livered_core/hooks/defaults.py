@@ -1,9 +1,10 @@
 """What happens where no plugin has an opinion: built-in implementations that come last.
 
 - `process_chunk`: native data become a time-of-flight spectrum of the whole detector; Mantid's stay as they are.
-- `accumulate`: the first chunk's data, then ``accumulated + processed``.
-- `post_process`: a time-of-flight spectrum becomes one curve; of anything else nothing is known, and nothing is
-  published.
+- `accumulate`: the first chunk's data, then ``accumulated + processed``, which is Mantid's Plus for its workspaces.
+  Data that hold everything since the start of the run (`Chunk.is_total`) take the place of those before.
+- `post_process`: a time-of-flight spectrum becomes one curve, as do the spectra of Mantid's workspaces, or their sum
+  where they are events of a whole detector; of anything else nothing is known, and nothing is published.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from livered_core.errors import DataModelError
 from livered_core.hooks.markers import hookimpl
 from livered_core.model import Chunk, Curve, EventBatch, Result, RunInfo
 from livered_core.model.events import TICK_US
+from livered_core.workspaces import MOST_CURVES, add_workspaces, curves_of, kind_of, whole_detector
 
 _BIN_TICKS: Final = 500
 _BINS: Final = 2000
@@ -66,13 +68,19 @@ class DefaultTransforms:
         return TofSpectrum.of(chunk.events) if chunk.model == "native" else chunk.data
 
     @hookimpl(trylast=True)
-    def accumulate(self, accumulated: Any, processed: Any) -> Any:
-        """Add with ``+``."""
-        return processed if accumulated is None else accumulated + processed
+    def accumulate(self, accumulated: Any, processed: Any, chunk: Chunk) -> Any:
+        """Add: Mantid's workspaces with Plus into a new one, all else with ``+``."""
+        if accumulated is None or chunk.is_total:
+            return processed
+        if "other" in (kind_of(accumulated), kind_of(processed)):
+            return accumulated + processed
+        return add_workspaces(accumulated, processed)
 
     @hookimpl(trylast=True)
     def post_process(self, accumulated: Any, run: RunInfo) -> Result | None:
-        """Draw a time-of-flight spectrum."""
+        """Draw a time-of-flight spectrum, or Mantid's workspaces."""
+        if kind_of(accumulated) != "other":
+            return Result(run.number, run.title, _workspace_curves(accumulated))
         if not isinstance(accumulated, TofSpectrum):
             return None
         y = accumulated.counts
@@ -89,3 +97,11 @@ class DefaultTransforms:
         return Result(
             run.number, run.title, (curve,), metadata={"events out of range": accumulated.out_of_range}
         )
+
+
+def _workspace_curves(workspace: Any) -> list[Curve]:
+    """Make curves of a workspace; of one with a spectrum for each pixel their sum."""
+    is_detector = kind_of(workspace) == "events" and workspace.getNumberHistograms() > MOST_CURVES
+    return curves_of(
+        whole_detector(workspace) if is_detector else workspace, "whole detector" if is_detector else ""
+    )

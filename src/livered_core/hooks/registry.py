@@ -105,14 +105,39 @@ def find_instrument(name: str, available: Iterable[EntryPoint] | None = None) ->
         When no installed plugin, or more than one distribution, claims the instrument.
     """
     candidates = _in_group(INSTRUMENTS, available)
-    matching = [point for point in candidates if point.name.lower() == name.lower()]
-    if not matching:
+    entry = claimed_instrument(name, candidates)
+    if entry is None:
         names = sorted({point.name for point in candidates})
         close = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.5)
         hint = f" (did you mean {close[0]}?)" if close else ""
         have = f"known here: {', '.join(names)}" if names else "no instrument plugin is installed here"
         message = f"Unknown instrument {name!r}{hint}; {have}. Install the instrument's plugin, for example `pip install livered-nom`."
         raise PluginLoadError(message)
+    return entry
+
+
+def claimed_instrument(name: str, available: Iterable[EntryPoint] | None = None) -> PluginEntry | None:
+    """Find the plugin that owns an instrument, if there is one.
+
+    Parameters
+    ----------
+    name, available
+        As in `find_instrument`.
+
+    Returns
+    -------
+    PluginEntry or None
+        None when no installed plugin claims it.
+
+    Raises
+    ------
+    PluginLoadError
+        When more than one distribution claims it.
+    """
+    candidates = _in_group(INSTRUMENTS, available)
+    matching = [point for point in candidates if point.name.lower() == name.lower()]
+    if not matching:
+        return None
     chosen = _the_only_one(matching, f"instrument {name!r}")
     same_plugin = [point for point in candidates if point.value == chosen.value]
     canonical = min((point.name for point in same_plugin), key=lambda text: (len(text), text))
@@ -212,6 +237,11 @@ def settings_class(plugin_class: type) -> type | None:
     return declared
 
 
+def data_models(plugin_class: type) -> tuple[str, ...]:
+    """Return what data a plugin can work with; both kinds when it does not say."""
+    return tuple(getattr(plugin_class, "data_models", ("native", "mantid")))
+
+
 def instantiate(entry: PluginEntry, plugin_class: type, settings: Any) -> LoadedPlugin:
     """Make a session's own instance of a plugin.
 
@@ -232,8 +262,9 @@ def instantiate(entry: PluginEntry, plugin_class: type, settings: Any) -> Loaded
     except (Exception, SystemExit) as error:
         message = f"Plugin {entry} cannot be set up: {type(error).__name__}: {error}."
         raise PluginLoadError(message) from error
-    models = tuple(getattr(plugin_class, "data_models", ("native", "mantid")))
-    return LoadedPlugin(entry.name, entry.version, entry.distribution, instance, models)
+    return LoadedPlugin(
+        entry.name, entry.version, entry.distribution, instance, data_models(plugin_class)
+    )
 
 
 def session_problems(plugins: Sequence[LoadedPlugin], owners: Mapping[str, str], backend: str) -> list[str]:

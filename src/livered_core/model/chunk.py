@@ -48,6 +48,9 @@ class Chunk:
         Slow logs by name: the value that held at the chunk's beginning, and those that came during it.
     instrument
         The instrument definition in force; None where the data bring their own (``"mantid"``).
+    is_total
+        Whether `data` hold everything since the start of the run, and not what came since the chunk before: those of
+        Mantid's histogram listeners do. `n_events` and the rest count what is new all the same.
     """
 
     sequence: int
@@ -64,6 +67,7 @@ class Chunk:
     n_unmapped_events: int = 0
     monitors: Mapping[int, MonitorEvents] = attrs.field(factory=dict)
     pixel_map: PixelMap | None = None
+    is_total: bool = False
 
     @property
     def events(self) -> EventBatch:

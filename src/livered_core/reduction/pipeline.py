@@ -82,6 +82,7 @@ class Pipeline:
         self._clock = clock
         self._settings = settings
         self._state: RunState | None = None
+        self._begun: RunState | None = None
         self._kept: RunState | None = None
         self._shown: RunState | None = None
         self._last_result: Result | None = None
@@ -104,6 +105,7 @@ class Pipeline:
         state = RunState(run)
         if self._kept is not None:
             state = self._kept.carried_into(run)
+        self._begun = state
         if missing:
             state = state.with_missing(missing)
         self._state = state
@@ -115,6 +117,22 @@ class Pipeline:
         """Take up what became known of the run in hand, such as its title."""
         if self._state is not None:
             self._state = attrs.evolve(self._state, run=run)
+
+    def run_restarted(self, sentence: str) -> None:
+        """Begin the run in hand again, as it began: its data come again from their beginning.
+
+        Parameters
+        ----------
+        sentence
+            Why.
+        """
+        state, begun = self._running(), self._begun
+        _log.warning("Run %d is begun again: %s", state.run.number, sentence)
+        self._hooks.run_ended(state.run, RunEndReason.BEGUN_AGAIN)
+        # Updates go on counting: what a sink gets later is newer.
+        again = RunState(state.run) if begun is None else attrs.evolve(begun, run=state.run)
+        self._state = self._shown = attrs.evolve(again, updates=state.updates)
+        self._hooks.run_started(state.run)
 
     def data_missing(self, sentence: str) -> None:
         """Note that data of the run in hand were lost before they came here."""

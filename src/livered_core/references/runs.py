@@ -116,6 +116,9 @@ class _Collector:
     def run_changed(self, run: RunInfo) -> None:
         self.run = run
 
+    def run_restarted(self, sentence: str) -> None:
+        """Go on: a recording is read once."""
+
     def data_missing(self, sentence: str) -> None:
         if sentence not in self.missing:
             self.missing.append(sentence)

@@ -27,6 +27,9 @@ class ChunkConsumer(Protocol):
     def run_changed(self, run: RunInfo) -> None:
         """Take up what became known of the run."""
 
+    def run_restarted(self, sentence: str) -> None:
+        """Throw away what there is of the run: its data come again from their beginning; `sentence` says why."""
+
     def data_missing(self, sentence: str) -> None:
         """Note that data of the run were lost on the way."""
 
@@ -132,6 +135,11 @@ class SourceStatus:
         Seconds since a pulse with proton charge was received; None before the first.
     read_fraction
         How much of a recording has been read, 0 to 1; None for what is live.
+    chunk_s
+        How old data are that come in time, seconds, because they come in chunks of this length; 0 where they come
+        one by one.
+    stuck
+        Whether something holds on that cannot be ended, so that the process must not wait for it.
     """
 
     where: str
@@ -146,6 +154,8 @@ class SourceStatus:
     counts: Mapping[str, int]
     beam_off_s: float | None = None
     read_fraction: float | None = None
+    chunk_s: float = 0.0
+    stuck: bool = False
 
 
 class Source(Protocol):
@@ -154,8 +164,8 @@ class Source(Protocol):
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
         """Feed `consumer` until `stop` is set or there is no more, then end the run in hand and return.
 
-        Called on the reduction thread. What the consumer raises ends the source and is passed on; troubles of
-        the stream are not raised: the source connects again.
+        Called on the reduction thread; the consumer may be called from another one meanwhile. What the consumer
+        raises ends the source and is passed on; troubles of the stream are not raised: the source connects again.
         """
 
     def status(self) -> SourceStatus:

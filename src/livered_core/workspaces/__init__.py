@@ -5,12 +5,13 @@ The package is public, and imports mantid only when something of it is called th
 
 from livered_core.workspaces.adding import add_workspaces
 from livered_core.workspaces.algorithms import held, make_group, run_algorithm, run_algorithm_for
-from livered_core.workspaces.curves import curves_of
+from livered_core.workspaces.curves import MOST_CURVES, curves_of
 from livered_core.workspaces.kinds import Kind, kind_of, members_of, n_events_of
 from livered_core.workspaces.logs import run_of, slow_logs_of, times_ns_of
 from livered_core.workspaces.spectrum import whole_detector
 
 __all__ = [
+    "MOST_CURVES",
     "Kind",
     "add_workspaces",
     "curves_of",

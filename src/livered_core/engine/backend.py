@@ -1,0 +1,156 @@
+"""Which backend runs, and the mantid source made of the configuration."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Sequence
+
+import attrs
+
+from livered_core.backoff import Backoff
+from livered_core.clocks import Clock
+from livered_core.config import Config
+from livered_core.engine.request import start_request
+from livered_core.errors import BackendUnavailable, ConfigError
+from livered_core.sources.mantid import MantidSettings, MantidSource
+from livered_core.sources.mantid_facilities import MantidInstrument, find_instrument, import_mantid
+from livered_core.sources.startlivedata import LiveRequest
+
+_log = logging.getLogger(__name__)
+
+
+def choose_backend(wanted: str, data_models: Sequence[Sequence[str]] = (), *, recorded: bool = False) -> str:
+    """Return the backend to run.
+
+    Parameters
+    ----------
+    wanted
+        As in `Config.backend`: ``"auto"`` takes Mantid where it imports and all plugins can work with its data.
+    data_models
+        Of each plugin: what data it can work with.
+    recorded
+        Whether a recording is reduced, which livered reads by itself.
+
+    Returns
+    -------
+    str
+        ``"native"`` or ``"mantid"``.
+
+    Raises
+    ------
+    BackendUnavailable
+        When the wanted one cannot run.
+    ConfigError
+        When Mantid is asked to read a recording.
+    """
+    if wanted == "mantid":
+        if recorded:
+            message = 'A recording is read by livered itself: set backend = "native", or leave it at "auto".'
+            raise ConfigError(message)
+        import_mantid()
+        return "mantid"
+    if wanted == "native" or recorded:
+        return "native"
+    if not all("mantid" in models for models in data_models):
+        return "native"
+    if importlib.util.find_spec("mantid") is None:
+        return "native"
+    try:
+        import_mantid()
+    except BackendUnavailable as error:
+        if not all("native" in models for models in data_models):
+            raise
+        _log.warning("%s The native backend runs.", error)
+        return "native"
+    return "mantid"
+
+
+def mantid_source(config: Config, clock: Clock) -> MantidSource:
+    """Make the mantid source.
+
+    Raises
+    ------
+    ConfigError
+        When Mantid does not know the instrument.
+    """
+    return MantidSource(mantid_settings(config), clock)
+
+
+def mantid_settings(config: Config) -> MantidSettings:
+    """Return what the configuration tells the mantid source; Mantid must have been imported.
+
+    Raises
+    ------
+    ConfigError
+        When Mantid does not know the instrument.
+    """
+    mantid = config.mantid
+    instrument = mantid_instrument(config)
+    start = start_request(config)
+    request = LiveRequest(
+        instrument=instrument.name,
+        listener=mantid.listener,
+        connection=mantid.connection,
+        address=config.address,
+        listener_properties=dict(mantid.listener_properties),
+        update_every=config.update_every,
+        start_ns=None if start.is_start_of_run else start.time_ns or 0,
+    )
+    server = config.address or instrument.address
+    return MantidSettings(
+        instrument=config.instrument,
+        request=request,
+        where=f"mantid://{instrument.name} by {mantid.listener or instrument.listener} at {server}",
+        server=server,
+        silence=mantid.silence,
+        stop_timeout=mantid.stop_timeout,
+        restarts=mantid.restarts,
+        backoff=Backoff(config.source.retry_first, config.source.retry_longest),
+    )
+
+
+def mantid_instrument(config: Config) -> MantidInstrument:
+    """Find the configuration's instrument in Mantid's Facilities.xml; see `find_instrument`."""
+    mantid = config.mantid
+    return find_instrument(mantid.instrument or config.instrument, mantid.facility, mantid.connection)
+
+
+@attrs.frozen
+class MantidReport:
+    """What ``livered check`` tells of Mantid.
+
+    Attributes
+    ----------
+    version
+        Of Mantid.
+    instrument
+        As Facilities.xml has it.
+    listener, address
+        That will be used, whoever said them.
+    """
+
+    version: str
+    instrument: MantidInstrument
+    listener: str
+    address: str
+
+
+def report_mantid(config: Config) -> MantidReport:
+    """Import Mantid and say what it knows of the instrument.
+
+    Raises
+    ------
+    BackendUnavailable
+        When it cannot be imported.
+    ConfigError
+        When it does not know the instrument.
+    """
+    version = import_mantid()
+    instrument = mantid_instrument(config)
+    return MantidReport(
+        version,
+        instrument,
+        config.mantid.listener or instrument.listener,
+        config.address or instrument.address,
+    )

@@ -1,0 +1,290 @@
+"""The mantid source: StartLiveData begun, watched, begun again, and ended.
+
+The reduction thread watches; the chunks are reduced on Mantid's threads (see `livered_core.sources.startlivedata`).
+What goes wrong is told apart, because Mantid itself says nothing of it:
+
+- StartLiveData raised: the server could not be reached, or the first chunk failed.
+- The monitor is not running although nobody ended it: its connection was reset, or a packet could not be read.
+- The server has closed the connection: Mantid goes on with empty chunks for ever.
+- No new pulse for long, from a server that is connected: no beam, or a connection that is no more.
+- StartLiveData does not return: the server does not say what the instrument is.
+- The monitor runs and brings no chunk: Mantid hangs.
+
+Each is followed by a new call of StartLiveData, which replays the run from its start, with growing pauses.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from typing import Any, Final
+
+import attrs
+
+from livered_core.backoff import Backoff
+from livered_core.clocks import Clock
+from livered_core.config import parse_address
+from livered_core.errors import SourceError
+from livered_core.sources.base import ChunkConsumer, Connection, SourceStatus
+from livered_core.sources.closed_sockets import closed_by_peer
+from livered_core.sources.mantid_chunks import ChunkReader, Said
+from livered_core.sources.mantid_runs import Begin, RunFollower
+from livered_core.sources.startlivedata import Door, LiveData, LiveRequest
+
+_log = logging.getLogger(__name__)
+
+_WATCH_S: Final = 0.1
+_EMPTY_AFTER_CLOSE: Final = 2
+"""Chunks without anything new after which a closed connection has nothing more to give."""
+_HANGS_S: Final = 120.0
+_HANGS_CHUNKS: Final = 10.0
+"""A monitor that brings no chunk for this many seconds, and this many times the length of one, hangs."""
+_SILENCE_CHUNKS: Final = 3.0
+_LONGEST_SILENCE: Final = 32.0
+"""Silence is waited for at most so many times longer than at first; as long while the run is paused."""
+_PAUSED: Final = 10.0
+
+
+@attrs.frozen
+class MantidSettings:
+    """What the mantid source is told.
+
+    Attributes
+    ----------
+    instrument
+        Short name for `RunInfo`.
+    request
+        What StartLiveData is asked for.
+    where
+        Instrument, listener and address, for people.
+    server
+        ``host:port`` of the stream, whoever said it; empty where that is not known.
+    silence, stop_timeout, restarts
+        As in `MantidConfig`.
+    backoff
+        Between two calls of StartLiveData.
+    """
+
+    instrument: str
+    request: LiveRequest
+    where: str
+    server: str
+    silence: float
+    stop_timeout: float
+    restarts: int
+    backoff: Backoff
+
+
+@attrs.frozen
+class _Trouble:
+    """Why StartLiveData is begun again, and whether that is a failure of Mantid or of the connection."""
+
+    sentence: str
+    is_failure: bool = True
+
+
+class MantidSource:
+    """Chunks from Mantid's live listeners. `run` is for the reduction thread, `status` for any.
+
+    Parameters
+    ----------
+    settings
+        How.
+    clock
+        For silence, back-off and ends.
+    """
+
+    def __init__(self, settings: MantidSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        start_ns = settings.request.start_ns
+        self._begin = Begin(clock.now_ns(), start_ns)
+        self._runs = RunFollower(self._begin)
+        self._port = _port(settings.server)
+        self._connection = Connection.CONNECTING
+        self._problem = ""
+        self._connects = 0
+        self._failures = 0
+        self._silences = 0
+        self._stuck = False
+        # Of the call in hand; written on Mantid's threads.
+        self._reader = ChunkReader(settings.instrument)
+        self._consumer: ChunkConsumer | None = None
+        self._paused = False
+        self._last_pulse_ns = 0
+        self._new_s = clock.monotonic()
+        self._beam_s: float | None = None
+        self._empty_in_a_row = 0
+
+    def status(self) -> SourceStatus:
+        """Return a snapshot; safe from any thread."""
+        now_s = self._clock.monotonic()
+        has_data = self._last_pulse_ns > 0
+        # Within a chunk nothing is heard: what the last one brought counts until the next.
+        silent = has_data and self._empty_in_a_row > 0
+        return SourceStatus(
+            where=self._settings.where,
+            connection=self._connection,
+            problem=self._problem,
+            run=self._runs.run,
+            paused=self._paused,
+            last_pulse_ns=self._last_pulse_ns,
+            silent_s=(now_s - self._new_s if silent else 0.0) if has_data else None,
+            waiting_events=0,
+            connects=self._connects,
+            counts={**attrs.asdict(self._runs.counts), "restarts": max(0, self._connects - 1)},
+            beam_off_s=None if self._beam_s is None else max(0.0, self._new_s - self._beam_s),
+            chunk_s=self._settings.request.update_every,
+            stuck=self._stuck,
+        )
+
+    def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
+        """Feed `consumer` until `stop` is set; then end Mantid's part and the run in hand.
+
+        Raises
+        ------
+        SourceError
+            When Mantid failed too often in a row, or cannot be ended.
+        """
+        self._consumer = consumer
+        while not stop.is_set():
+            trouble = self._live(stop)
+            if trouble is None:
+                break
+            self._connection, self._problem = Connection.WAITING, trouble.sentence
+            pause_s = self._pause(trouble)
+            _log.warning(
+                "%s StartLiveData is begun again in %.0f s, from the %s.",
+                trouble.sentence,
+                pause_s,
+                "start of the run" if self._begin.wants_current_run else "time asked for",
+            )
+            self._runs.begin_again(trouble.sentence, consumer)
+            self._clock.wait(stop, pause_s)
+        self._connection = Connection.CLOSED
+        self._runs.stop(consumer)
+
+    def _live(self, stop: threading.Event) -> _Trouble | None:
+        """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
+        self._connection = Connection.CONNECTING
+        self._reader = ChunkReader(self._settings.instrument)
+        self._empty_in_a_row = 0
+        self._new_s = self._clock.monotonic()
+        door = Door(self._take, self._clock)
+        live = LiveData(self._request(), door, self._clock)
+        self._connects += 1
+        live.begin()
+        trouble = None
+        try:
+            while trouble is None and door.failure is None and not stop.is_set():
+                if live.has_returned and self._connection is Connection.CONNECTING:
+                    self._connection, self._problem = Connection.CONNECTED, ""
+                    _log.info("StartLiveData has begun: %s.", self._settings.where)
+                trouble = self._look(live, door)
+                self._clock.wait(stop, _WATCH_S)
+        finally:
+            self._end(live)
+        if door.failure is not None:
+            raise door.failure
+        return trouble
+
+    def _request(self) -> LiveRequest:
+        """Return what to ask for: after the first time, what a session that began with now began with."""
+        request = self._settings.request
+        if request.start_ns == 0 and self._connects > 0:
+            return attrs.evolve(request, start_ns=self._begin.asked_ns)
+        return request
+
+    def _end(self, live: LiveData) -> None:
+        if live.end(self._settings.stop_timeout):
+            return
+        self._stuck = True
+        message = (
+            f"Mantid did not end within {self._settings.stop_timeout:g} s (stop_timeout in [mantid]): "
+            "this process must end without it, to be started anew."
+        )
+        raise SourceError(message)
+
+    def _take(self, workspace: Any) -> None:
+        """Take a chunk; on Mantid's thread."""
+        said = self._reader.read(workspace)
+        self._note(said)
+        if self._consumer is not None:
+            self._runs.take(said, workspace, self._consumer)
+
+    def _note(self, said: Said) -> None:
+        now_s = self._clock.monotonic()
+        self._paused = said.paused
+        if said.n_pulses == 0 and (said.n_events == 0 or said.kind == "histogram"):
+            self._empty_in_a_row += 1
+            return
+        self._empty_in_a_row = 0
+        self._new_s = now_s
+        self._failures = self._silences = 0
+        self._last_pulse_ns = said.last_pulse_ns or self._last_pulse_ns
+        if said.beam or self._beam_s is None:
+            self._beam_s = now_s
+
+    def _look(self, live: LiveData, door: Door) -> _Trouble | None:
+        """Look whether the call must be begun again."""
+        ended = live.trouble()
+        if ended:
+            return _Trouble(ended)
+        if door.occupied:
+            return None
+        now_s = self._clock.monotonic()
+        chunk_s = self._settings.request.update_every
+        silence_s = self._silence_s()
+        waited_s = live.waits_s()
+        if waited_s > silence_s:
+            return _Trouble(
+                f"StartLiveData has waited {waited_s:.0f} s for the server to say what the instrument is.",
+                False,
+            )
+        if not live.has_returned:
+            return None
+        if self._empty_in_a_row >= _EMPTY_AFTER_CLOSE and self._port and closed_by_peer(self._port):
+            return _Trouble("The server has closed the connection, which Mantid does not notice.")
+        since_s = now_s - door.last_s
+        if since_s > max(_HANGS_S, _HANGS_CHUNKS * chunk_s):
+            return _Trouble(f"Mantid has given no chunk for {since_s:.0f} s: it hangs.")
+        quiet_s = now_s - self._new_s
+        if quiet_s > silence_s:
+            state = ", the run is paused" if self._paused else ""
+            return _Trouble(
+                f"No new pulse has come for {quiet_s:.0f} s{state}: the connection may be no more.", False
+            )
+        return None
+
+    def _silence_s(self) -> float:
+        longest = min(_LONGEST_SILENCE, 2.0**self._silences)
+        patience = longest * (_PAUSED if self._paused else 1.0)
+        return patience * max(self._settings.silence, _SILENCE_CHUNKS * self._settings.request.update_every)
+
+    def _pause(self, trouble: _Trouble) -> float:
+        """Return how long to wait before the next call, seconds.
+
+        Raises
+        ------
+        SourceError
+            When it failed too often.
+        """
+        if not trouble.is_failure:
+            self._silences += 1
+            return self._settings.backoff.first
+        self._failures += 1
+        if self._failures > self._settings.restarts:
+            message = (
+                f"Mantid failed {self._failures} times in a row without new data, at last so: {trouble.sentence} "
+                "This process ends, to be started anew."
+            )
+            raise SourceError(message)
+        return self._settings.backoff.delay(self._failures, random.random())  # noqa: S311  (spread, not secret)
+
+
+def _port(server: str) -> int:
+    try:
+        return parse_address(server)[1]
+    except ValueError:
+        return 0

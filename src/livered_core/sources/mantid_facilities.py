@@ -1,0 +1,106 @@
+"""Mantid found and imported, and what its Facilities.xml says of an instrument."""
+
+from __future__ import annotations
+
+import importlib
+
+import attrs
+
+from livered_core.errors import BackendUnavailable, ConfigError
+from livered_core.model.text import one_line
+
+
+def import_mantid() -> str:
+    """Import Mantid, which takes seconds the first time; on the main thread, so that it can set itself up.
+
+    Returns
+    -------
+    str
+        Its version.
+
+    Raises
+    ------
+    BackendUnavailable
+        When it cannot be imported.
+    """
+    try:
+        mantid = importlib.import_module("mantid")
+        # Loads the algorithms, which mantid.api alone does not.
+        importlib.import_module("mantid.simpleapi")
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        message = (
+            f"Mantid cannot be imported ({one_line(str(error))}): install it from conda, name its environment with "
+            'environment in [mantid], or set backend = "native".'
+        )
+        raise BackendUnavailable(message) from error
+    return str(getattr(mantid, "__version__", "") or importlib.import_module("mantid.kernel").version_str())
+
+
+@attrs.frozen
+class MantidInstrument:
+    """An instrument as Mantid's Facilities.xml has it.
+
+    Attributes
+    ----------
+    name, short_name, facility
+        Mantid's names.
+    listener, address
+        What StartLiveData would take by default.
+    """
+
+    name: str
+    short_name: str
+    facility: str
+    listener: str
+    address: str
+
+
+def find_instrument(name: str, facility: str = "", connection: str = "") -> MantidInstrument:
+    """Find an instrument, and make its facility Mantid's default one: StartLiveData knows no other instruments.
+
+    Parameters
+    ----------
+    name
+        Mantid's name or short name.
+    facility
+        Mantid's name of the facility; empty for that of the instrument.
+    connection
+        For the listener and the address; empty for the default.
+
+    Raises
+    ------
+    ConfigError
+        When Mantid does not know the one or the other, or has no live data for it.
+    """
+    from mantid.kernel import ConfigService
+
+    try:
+        if facility:
+            ConfigService.setFacility(facility)
+        found = ConfigService.getInstrument(name)
+        home = facility or str(found.facility().name())
+        if str(ConfigService.getFacility().name()) != home:
+            ConfigService.setFacility(home)
+    except RuntimeError as error:
+        where = f" in facility {facility}" if facility else ""
+        message = (
+            f"Mantid does not know instrument {name!r}{where} ({one_line(str(error))}): set instrument and facility "
+            "in [mantid] to Mantid's names."
+        )
+        raise ConfigError(message) from error
+    if not found.hasLiveListenerInfo():
+        message = (
+            f"Mantid has no live data for {found.name()} in its Facilities.xml: "
+            "set instrument in [mantid] to one that has."
+        )
+        raise ConfigError(message)
+    chosen = (connection,) if connection else ()
+    try:
+        listener, address = str(found.liveListener(*chosen)), str(found.liveDataAddress(*chosen))
+    except RuntimeError as error:
+        message = (
+            f"Mantid has no connection {connection!r} for {found.name()} ({one_line(str(error))}): "
+            "correct connection in [mantid]."
+        )
+        raise ConfigError(message) from error
+    return MantidInstrument(str(found.name()), str(found.shortName()), home, listener, address)

@@ -1,0 +1,332 @@
+r"""How livered and Mantid meet: one call of StartLiveData.
+
+::
+
+    livered-reduction        livered-startlivedata            Mantid's monitor thread
+    (`MantidSource`)         (`LiveData._call`)               (MonitorLiveData)
+          │ begin()  ───────▶ StartLiveData.execute()
+          │                     connects, waits for the
+          │                     geometry, first chunk ─▶ script ─▶ Door.enter
+          │                     returns ────────────────▶ every update_every:
+          │                                                chunk ─▶ script ─▶ Door.enter
+          │ trouble?  ◀── returned, monitor, chunks
+          │ end()    ───────▶ cancel() ─────────────────▶ isRunning() false
+
+StartLiveData is a source of chunks and nothing more. It is told ``AccumulationMethod="Replace"`` and given a
+processing script of two ASCII lines, `SCRIPT`, which hands the chunk to `chunk_from_mantid`. That finds the `Door` of the
+call by its token, has the chunk reduced there and then, on Mantid's thread, and hands an almost empty workspace back,
+so that Mantid keeps nothing.
+
+What was seen of Mantid, and what is done about it:
+
+- A script that raises ends MonitorLiveData for good, silently: nothing is raised into Mantid, what fails is kept in the
+  door, and `LiveData.trouble` looks at the monitor.
+- StartLiveData blocks until the server has sent the geometry, for ever if need be: it has a thread of its own.
+- FromNow is on by default, and exactly one of three start properties may be: all three are set.
+- ``isRunning()`` of the monitor is false for some milliseconds after StartLiveData has returned: a monitor is dead only
+  when it was seen to run, or did not begin to within `_MONITOR_BEGINS_S`.
+- Another StartLiveData with the same output fails while an old monitor runs, and the interpreter crashes when one runs
+  at its end: `LiveData.end` cancels and waits until nothing runs. A silent server makes that 30 s.
+- A handle from the analysis data service dies with its workspace: `livered_core.workspaces.held`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import attrs
+
+from livered_core.clocks import Clock
+from livered_core.model import format_utc
+from livered_core.model.text import one_line
+from livered_core.workspaces import run_algorithm
+
+_log = logging.getLogger(__name__)
+
+SCRIPT: Final = """\
+from livered_core.sources.startlivedata import chunk_from_mantid
+output = chunk_from_mantid("{token}", input, output)
+"""
+"""The processing script. RunPythonScript indents it into a function and knows ``input`` and ``output``."""
+
+_MONITOR_BEGINS_S: Final = 5.0
+_POLL_S: Final = 0.05
+_SETTLED_POLLS: Final = 10
+"""A monitor that was just launched shows as not running: it has ended when it was not running so often in a row."""
+_TOKENS: Final = itertools.count(1)
+_DOORS: WeakValueDictionary[str, Door] = WeakValueDictionary()
+"""Doors by their tokens: the one thing that a script, which is text, can find its way back by."""
+
+
+class Door:
+    """Where Mantid comes in with a chunk. Open until it is closed; one chunk at a time.
+
+    Parameters
+    ----------
+    take
+        Takes the workspace of a chunk, on whichever thread brings it.
+    clock
+        For the time of the last visit.
+    """
+
+    def __init__(self, take: Callable[[Any], None], clock: Clock) -> None:
+        self._take = take
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._open = True
+        self._inside = False
+        self.token = f"livered-{next(_TOKENS)}"
+        self.visits = 0
+        """Chunks that came in."""
+        self.last_s = clock.monotonic()
+        """When the last one left, monotonic seconds."""
+        self.failure: BaseException | None = None
+        """What taking a chunk raised; nothing is taken after it."""
+        _DOORS[self.token] = self
+
+    @property
+    def occupied(self) -> bool:
+        """Whether a chunk is being taken."""
+        return self._inside
+
+    def enter(self, workspace: Any) -> None:
+        """Take a chunk; never raises."""
+        with self._turn:
+            if not self._open or self.failure is not None:
+                return
+            self._inside = True
+            try:
+                self._take(workspace)
+            except BaseException as error:  # noqa: BLE001  (raised where the session ends, not into Mantid)
+                self.failure = error
+            finally:
+                self.visits += 1
+                self.last_s = self._clock.monotonic()
+                self._inside = False
+
+    def close(self, timeout: float) -> bool:
+        """Let nobody in any more, and wait for who is inside.
+
+        Returns
+        -------
+        bool
+            False when a chunk was still being taken after `timeout` seconds.
+        """
+        self._open = False
+        if not self._turn.acquire(timeout=timeout):
+            return False
+        self._turn.release()
+        return True
+
+
+def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
+    """Take a chunk from Mantid's processing script; never raises.
+
+    Parameters
+    ----------
+    token
+        Of the door.
+    workspace
+        The chunk, the script's ``input``. It lives until the script has ended.
+    output
+        The script's ``output``.
+
+    Returns
+    -------
+    Any
+        The script's new ``output``: an almost empty workspace that Mantid can keep, or `output` where none can be made.
+    """
+    door = _DOORS.get(token)
+    if door is not None:
+        door.enter(workspace)
+    try:
+        return run_algorithm("CreateSingleValuedWorkspace", DataValue=0.0)
+    except BaseException as error:  # noqa: BLE001  (Mantid then keeps the chunk until the next one)
+        _log.warning("Mantid keeps each chunk until the next one: %s", error)
+        return output
+
+
+@attrs.frozen
+class LiveRequest:
+    """What StartLiveData is asked for.
+
+    Attributes
+    ----------
+    instrument
+        Mantid's name; see `livered_core.sources.mantid_facilities`.
+    listener, connection, address
+        Empty for those of Facilities.xml.
+    listener_properties
+        Of the listener.
+    update_every
+        Seconds.
+    start_ns
+        Where to begin, nanoseconds UTC since the Unix epoch; None for the start of the run, 0 for now.
+    """
+
+    instrument: str
+    listener: str = ""
+    connection: str = ""
+    address: str = ""
+    listener_properties: Mapping[str, Any] = attrs.field(factory=dict)
+    update_every: float = 30.0
+    start_ns: int | None = None
+
+    @property
+    def output(self) -> str:
+        """Name of the output workspace; hidden, and livered's own."""
+        return f"__livered_{self.instrument}"
+
+    def properties(self, token: str) -> dict[str, Any]:
+        """Return the properties of StartLiveData in the order in which they must be set.
+
+        Instrument, Listener and Connection make the listener, which adds its own properties.
+        """
+        named = {
+            "Instrument": self.instrument,
+            "Listener": self.listener,
+            "Connection": self.connection,
+            "Address": self.address,
+        }
+        properties: dict[str, Any] = {name: value for name, value in named.items() if value}
+        properties |= self.listener_properties
+        properties |= {
+            "FromNow": self.start_ns == 0,
+            "FromStartOfRun": self.start_ns is None,
+            "FromTime": bool(self.start_ns),
+            "UpdateEvery": float(self.update_every),
+            "PreserveEvents": True,
+            "AccumulationMethod": "Replace",
+            "RunTransitionBehavior": "Restart",
+            "ProcessingScript": SCRIPT.format(token=token),
+            "OutputWorkspace": self.output,
+        }
+        if self.start_ns:
+            properties["StartTime"] = format_utc(self.start_ns).removesuffix("Z")
+        return properties
+
+
+class LiveData:
+    """One call of StartLiveData, and the monitor that it leaves behind. For one thread, but for what Mantid calls.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    door
+        Where the chunks go.
+    clock
+        For waiting.
+    """
+
+    def __init__(self, request: LiveRequest, door: Door, clock: Clock) -> None:
+        self._request = request
+        self._door = door
+        self._clock = clock
+        self._returned = threading.Event()
+        self._returned_s = 0.0
+        self._begun_s = 0.0
+        self._failure: BaseException | None = None
+        self._algorithm: Any = None
+        self._monitor: Any = None
+        self._was_running = False
+        self._thread = threading.Thread(target=self._call, name="livered-startlivedata", daemon=True)
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether StartLiveData has returned: the server is connected and has said what the instrument is."""
+        return self._returned.is_set() and self._failure is None
+
+    def begin(self) -> None:
+        """Call StartLiveData on a thread of its own; returns at once."""
+        self._begun_s = self._clock.monotonic()
+        self._thread.start()
+
+    def waits_s(self) -> float:
+        """Return for how long StartLiveData has not returned, seconds; 0 when it has."""
+        return 0.0 if self._returned.is_set() else self._clock.monotonic() - self._begun_s
+
+    def trouble(self) -> str:
+        """Say in one sentence why no more chunks will come; empty while they may."""
+        if not self._returned.is_set():
+            return ""
+        if self._failure is not None:
+            # Mantid's message has the script's lines below it.
+            reason = (str(self._failure).strip() or type(self._failure).__name__).splitlines()[0]
+            return one_line(f"StartLiveData failed: {reason.rstrip('.')}.")
+        if self._monitor_runs():
+            self._was_running = True
+            return ""
+        if self._was_running or self._clock.monotonic() - self._returned_s > _MONITOR_BEGINS_S:
+            return "Mantid's MonitorLiveData has ended by itself; Mantid's own messages say why."
+        return ""
+
+    def end(self, timeout: float) -> bool:
+        """Cancel what runs and wait until nothing does.
+
+        Parameters
+        ----------
+        timeout
+            Seconds that it may take, the chunk that is being taken and a silent server's 30 s among them.
+
+        Returns
+        -------
+        bool
+            False when something still runs: the interpreter must not go on to its end then.
+        """
+        until = self._clock.monotonic() + timeout
+        never = threading.Event()
+        taken = self._door.close(timeout)
+        while not self._returned.is_set() and self._clock.monotonic() < until:
+            if self._algorithm is not None:
+                self._algorithm.cancel()
+            self._clock.wait(self._returned, _POLL_S)
+        settled = 0
+        while settled < _SETTLED_POLLS and self._clock.monotonic() < until:
+            if self._monitor is not None:
+                self._monitor.cancel()
+            settled = 0 if self._monitor_runs() else settled + 1
+            self._clock.wait(never, _POLL_S)
+        if not (taken and self._returned.is_set() and settled >= _SETTLED_POLLS):
+            return False
+        self._thread.join()
+        _tidy(self._request.output)
+        return True
+
+    def _call(self) -> None:
+        from mantid.api import AlgorithmManager
+
+        try:
+            # Managed, as Mantid's own interface would: the monitor is found from it.
+            algorithm = AlgorithmManager.create("StartLiveData")
+            algorithm.setRethrows(True)
+            self._algorithm = algorithm
+            for name, value in self._request.properties(self._door.token).items():
+                algorithm.setProperty(name, value)
+            algorithm.execute()
+            if not algorithm.isExecuted():
+                message = "Mantid's log says why."
+                raise RuntimeError(message)
+            self._monitor = algorithm.getProperty("MonitorLiveData").value
+        except BaseException as error:  # noqa: BLE001  (said by `trouble`)
+            self._failure = error
+        finally:
+            self._returned_s = self._clock.monotonic()
+            self._returned.set()
+
+    def _monitor_runs(self) -> bool:
+        return self._monitor is not None and bool(self._monitor.isRunning())
+
+
+def _tidy(output: str) -> None:
+    """Remove from the analysis data service what the call left there."""
+    from mantid.api import AnalysisDataService
+
+    for name in (output, f"__anonymous_livedata_input_{output}"):
+        if AnalysisDataService.doesExist(name):
+            AnalysisDataService.remove(name)
