@@ -281,3 +281,41 @@ def test_a_session_that_stops_shows_what_it_has_but_not_as_final(bench):
 def test_a_chunk_without_a_run_is_the_sources_mistake(bench):
     with pytest.raises(RuntimeError, match="must call run_began first"):
         bench.pipeline().take_chunk(chunk())
+
+
+def test_a_run_that_is_begun_again_forgets_what_it_had_and_goes_on_counting_updates(bench):
+    pipeline = bench.pipeline()
+    pipeline.run_began(run_info(), "joined late")
+    pipeline.take_chunk(chunk(1, events=5))
+    pipeline.update_due()
+
+    pipeline.run_restarted("The server has closed the connection.")
+    pipeline.update_due()
+    assert bench.values == [5.0], "there is nothing to show of it yet"
+    pipeline.take_chunk(chunk(1, events=7))
+    pipeline.run_ended(ENDED)
+
+    assert bench.values == [5.0, 7.0]
+    assert [update.sequence for update in bench.updates] == [1, 2]
+    assert [update.n_events for update in bench.updates] == [5, 7]
+    assert bench.updates[-1].complete, "what was missing before came again"
+    story = [call for call in bench.calls if "run_" in call]
+    assert story == [
+        "r.run_started 1",
+        "r.run_ended 1 begun again",
+        "r.run_started 1",
+        "r.run_ended 1 ended",
+    ]
+
+
+def test_begun_again_a_run_keeps_the_data_of_the_runs_before_that_were_to_be_kept(bench):
+    pipeline = bench.pipeline(run_transition="keep")
+    for number, events in ((1, 5), (2, 7)):
+        pipeline.run_began(run_info(number))
+        pipeline.take_chunk(chunk(1, events=events))
+        if number == 2:
+            pipeline.run_restarted("lost")
+            pipeline.take_chunk(chunk(1, events=8))
+        pipeline.run_ended(ENDED)
+
+    assert bench.values == [5.0, 13.0]

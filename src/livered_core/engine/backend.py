@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Sequence
 
@@ -14,7 +13,12 @@ from livered_core.config import Config
 from livered_core.engine.request import start_request
 from livered_core.errors import BackendUnavailable, ConfigError
 from livered_core.sources.mantid import MantidSettings, MantidSource
-from livered_core.sources.mantid_facilities import MantidInstrument, find_instrument, import_mantid
+from livered_core.sources.mantid_facilities import (
+    MantidInstrument,
+    find_instrument,
+    import_mantid,
+    mantid_is_installed,
+)
 from livered_core.sources.startlivedata import LiveRequest
 
 _log = logging.getLogger(__name__)
@@ -54,7 +58,7 @@ def choose_backend(wanted: str, data_models: Sequence[Sequence[str]] = (), *, re
         return "native"
     if not all("mantid" in models for models in data_models):
         return "native"
-    if importlib.util.find_spec("mantid") is None:
+    if not mantid_is_installed():
         return "native"
     try:
         import_mantid()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 import attrs
 
 from livered_core.errors import BackendUnavailable, ConfigError
 from livered_core.model.text import one_line
+
+
+def mantid_is_installed() -> bool:
+    """Say whether there is a package of that name; it is not imported."""
+    found = importlib.util.find_spec("mantid")
+    # A mere folder of that name has no origin.
+    return found is not None and found.origin is not None
 
 
 def import_mantid() -> str:
@@ -23,15 +31,18 @@ def import_mantid() -> str:
     BackendUnavailable
         When it cannot be imported.
     """
+    how = (
+        'install it from conda, name its environment with environment in [mantid], or set backend = "native".'
+    )
+    if not mantid_is_installed():
+        message = f"Mantid is not installed here: {how}"
+        raise BackendUnavailable(message)
     try:
         mantid = importlib.import_module("mantid")
         # Loads the algorithms, which mantid.api alone does not.
         importlib.import_module("mantid.simpleapi")
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        message = (
-            f"Mantid cannot be imported ({one_line(str(error))}): install it from conda, name its environment with "
-            'environment in [mantid], or set backend = "native".'
-        )
+        message = f"Mantid cannot be imported ({one_line(str(error))}): {how}"
         raise BackendUnavailable(message) from error
     return str(getattr(mantid, "__version__", "") or importlib.import_module("mantid.kernel").version_str())
 
