@@ -4,7 +4,7 @@
 - `accumulate`: the first chunk's data, then ``accumulated + processed``, which is Mantid's Plus for its workspaces.
   Data that hold everything since the start of the run (`Chunk.is_total`) take the place of those before.
 - `post_process`: a time-of-flight spectrum becomes one curve, as do the spectra of Mantid's workspaces, or their sum
-  where they are events of a whole detector; of anything else nothing is known, and nothing is published.
+  where they are events that nobody has binned; of anything else nothing is known, and nothing is published.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ class DefaultTransforms:
 
 
 def _workspace_curves(workspace: Any) -> list[Curve]:
-    """Make curves of a workspace; of one with a spectrum for each pixel their sum."""
-    is_detector = kind_of(workspace) == "events" and workspace.getNumberHistograms() > MOST_CURVES
-    return curves_of(
-        whole_detector(workspace) if is_detector else workspace, "whole detector" if is_detector else ""
-    )
+    """Make curves of a workspace; of events as they came, which nobody has binned, their sum."""
+    if kind_of(workspace) == "events":
+        unbinned = workspace.blocksize() == 1 or workspace.getNumberHistograms() > MOST_CURVES
+        if unbinned and workspace.getAxis(0).getUnit().unitID() == "TOF":
+            return curves_of(whole_detector(workspace), "whole detector")
+    return curves_of(workspace)

@@ -1,0 +1,166 @@
+"""Tests of how livered and Mantid meet: on a real Mantid where it imports, else on the double in tests/mantid_double.
+
+`mantid` is importable in this folder only; elsewhere nothing of it is seen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from waiting import until
+
+DOUBLE = Path(__file__).parents[1] / "mantid_double"
+TESTS = Path(__file__).parents[1]
+
+
+def _is_real() -> bool:
+    """Say whether a Mantid is installed: this folder itself, found by way of ``tests``, has no origin."""
+    found = importlib.util.find_spec("mantid")
+    return found is not None and found.origin is not None and DOUBLE not in Path(found.origin).parents
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.mantid)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _mantid() -> Iterator[None]:
+    """Make `mantid` importable, and take the double away afterwards."""
+    if _is_real():
+        yield
+        return
+    sys.path.insert(0, str(DOUBLE))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(DOUBLE))
+        for name in [each for each in sys.modules if each == "mantid" or each.startswith("mantid.")]:
+            del sys.modules[name]
+        sys.path_importer_cache.pop(str(DOUBLE), None)
+
+
+def _is_double() -> bool:
+    import mantid
+
+    return mantid.__version__.endswith(".double")
+
+
+@pytest.fixture(scope="package")
+def mantid_environment(_mantid: None) -> dict[str, str]:
+    """Environment variables with which a child process finds the same `mantid`; add them to those of the process."""
+    folders = [str(DOUBLE)] if _is_double() else []
+    paths = [*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
+
+
+@pytest.fixture
+def double(_mantid: None) -> Iterator[Any]:
+    """The double's knobs (`mantid._knobs.Knobs`), as they were afterwards; on a real Mantid the test is skipped."""
+    if not _is_double():
+        pytest.skip("needs a knob of the double: a real Mantid cannot be told to do this")
+    from mantid._knobs import knobs
+
+    yield knobs
+    knobs.reset()
+
+
+@pytest.fixture(autouse=True)
+def _tidy(_mantid: None) -> Iterator[None]:
+    """Begin with an empty ADS and the facility SNS; fail a test that leaves a MonitorLiveData running."""
+    from mantid.api import AlgorithmManager, AnalysisDataService
+    from mantid.kernel import ConfigService
+
+    quick = _quick_knobs()
+    facility = ConfigService.getFacility().name()
+    ConfigService.setFacility("SNS")
+    AnalysisDataService.clear()
+    yield
+    left = AlgorithmManager.runningInstancesOf("MonitorLiveData")
+    AlgorithmManager.cancelAll()
+    until(lambda: not AlgorithmManager.runningInstancesOf("MonitorLiveData"))
+    AnalysisDataService.clear()
+    ConfigService.setFacility(facility)
+    if quick is not None:
+        quick.reset()
+    assert not left, "the test leaves a MonitorLiveData running"
+
+
+def _quick_knobs() -> Any:
+    """Shorten what takes half a minute with the real thing; nothing where Mantid is real."""
+    if not _is_double():
+        return None
+    from mantid._knobs import knobs
+
+    knobs.reset()
+    knobs.block, knobs.retry, knobs.receive_timeout = 0.3, 0.4, 1.0
+    return knobs
+
+
+class LiveData:
+    """A StartLiveData that a test runs, and its monitor."""
+
+    def __init__(self, **properties: Any) -> None:
+        from mantid.api import AlgorithmManager
+
+        self.algorithm = AlgorithmManager.create("StartLiveData")
+        self.algorithm.setRethrows(True)
+        for name in ("Instrument", "Listener"):
+            if name in properties:
+                self.algorithm.setProperty(name, properties.pop(name))
+        for name, value in properties.items():
+            self.algorithm.setProperty(name, value)
+        self.monitor: Any = None
+
+    def start(self) -> LiveData:
+        self.algorithm.execute()
+        self.monitor = self.algorithm.getProperty("MonitorLiveData").value
+        return self
+
+    def start_in_thread(self) -> threading.Thread:
+        thread = threading.Thread(target=self._start_quietly, daemon=True)
+        thread.start()
+        return thread
+
+    def _start_quietly(self) -> None:
+        try:
+            self.start()
+        except RuntimeError as error:
+            self.error = error
+
+    def is_running(self) -> bool:
+        return bool(self.monitor is not None and self.monitor.isRunning())
+
+    def cancel(self) -> None:
+        if self.monitor is None:
+            return
+        until(lambda: self.monitor.isRunning() or self.monitor.isExecuted())
+        self.monitor.cancel()
+        until(lambda: not self.monitor.isRunning())
+
+
+@pytest.fixture
+def live_data() -> Iterator[Callable[..., LiveData]]:
+    """Make a `LiveData` of StartLiveData's properties; what still runs at the end is cancelled."""
+    made: list[LiveData] = []
+
+    def make(**properties: Any) -> LiveData:
+        made.append(LiveData(**properties))
+        return made[-1]
+
+    yield make
+    for each in made:
+        if each.is_running():
+            each.cancel()
