@@ -190,6 +190,8 @@ def make_source(address: str, **settings: Any) -> MantidSource:
         "request": request,
         "where": f"mantid://TST at {address}",
         "server": address,
+        "says_ends": True,
+        "queue_events": 1_000_000,
         "silence": 60.0,
         "stop_timeout": 45.0,
         "restarts": 3,

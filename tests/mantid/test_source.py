@@ -183,6 +183,48 @@ def test_a_lost_connection_is_noticed_and_the_run_comes_again_from_its_start(how
         assert source.status().counts["restarts"] == 1
 
 
+def test_a_run_whose_end_mantid_loses_is_replayed_and_complete():
+    """While a chunk's script runs, the end of a run makes the listener throw away what has come since."""
+    begun: list[int] = []
+    go_on = threading.Event()
+    consumer = Consumer()
+    consumer.on_chunk = lambda chunk: go_on.wait(30)
+
+    def loses(client):
+        pause = threading.Event()
+        begun.append(now_ns())
+        client.send(*prologue(7, begun[0]))
+        n_pulses = 0
+        # One chunk is being reduced and another waits: then the script of the third cannot return.
+        while not work.source.mantid_waits:
+            client.send(*pulses(begun[0], n_pulses, n_pulses + 1))
+            n_pulses += 1
+            pause.wait(0.01)
+        client.send(*pulses(begun[0], n_pulses, n_pulses + 10), end_of(7, begun[0], begun[0] + SECOND))
+        client.send(*prologue(0, begun[0] + SECOND, RunStatusCode.NO_RUN))
+        sent.append(n_pulses + 10)
+        for _ in range(20):
+            _beat_once(client)
+            pause.wait(0.02)
+        go_on.set()
+        beat(client)
+
+    def again(client):
+        client.send(*whole_run(7, begun[0], sent[0]))
+        beat(client)
+
+    sent: list[int] = []
+    with (
+        scripted_server(loses, again) as server,
+        running(make_source(server.address, queue_events=1), consumer) as work,
+    ):
+        work.consumer.wait_for("ended")
+    assert "begun again" in consumer.story
+    assert consumer.n_pulses == sent[0]
+    assert consumer.n_events == sent[0] * len(PIXELS)
+    assert consumer.missing == []
+
+
 def test_silence_is_noticed_and_the_run_comes_again(double):
     double.receive_timeout = 0.3
 

@@ -17,6 +17,7 @@ SECOND = 1_000_000_000
 RUN_START = 1_790_000_000 * SECOND
 ASKED = RUN_START + 3600 * SECOND
 CURRENT = Begin(ASKED, None)
+SILENT_ENDS = Begin(ASKED, None, says_ends=False)
 
 
 class Consumer:
@@ -84,18 +85,47 @@ def test_a_run_begins_goes_on_and_ends():
     assert [chunk.proton_charge_pc for chunk in consumer.chunks] == [20.0] * 3
 
 
-def test_another_run_number_ends_the_run_in_hand():
-    consumer, _ = follow(said(7), said(8))
+def test_another_run_number_ends_the_run_in_hand_where_the_listener_says_no_ends():
+    consumer, _ = follow(said(7), said(8), begin=SILENT_ENDS)
 
     assert consumer.story == ["began 7", "chunk 1", "update", "replaced", "began 8", "chunk 1", "update"]
 
 
-def test_no_run_number_ends_the_run_and_says_that_its_end_was_not_seen():
-    consumer, runs = follow(said(7), said(0, n_events=5))
+@pytest.mark.parametrize("after", [said(0, at_s=3700), said(0, at_s=None), said(8, at_s=3700)])
+def test_a_run_whose_end_was_lost_is_asked_for_again_and_comes_whole(after):
+    """Mantid drops what comes while it hands over a chunk, the end of the run among it."""
+    consumer, runs = follow(said(7, at_s=3600))
 
-    assert consumer.story == ["began 7", "chunk 1", "update", "ended"]
-    assert "end of the run was not seen" in consumer.missing[-1]
-    assert runs.counts.between_runs_events == 5
+    assert runs.take(after, None, consumer) == "The end of run 7 was lost on the way."
+    assert consumer.story == ["began 7", "chunk 1", "update"], "it is not over yet"
+    runs.begin_again("lost", consumer)
+    for chunk in (said(0, at_s=3500), said(7, at_s=3600), said(7, at_s=3650, ended=True)):
+        assert runs.take(chunk, None, consumer) == ""
+    assert consumer.story[3:] == ["restarted", "chunk 1", "update", "chunk 2", "ended"]
+    assert not [sentence for sentence in consumer.missing if "end of the run" in sentence]
+
+
+@pytest.mark.parametrize(("after", "end"), [(said(0, at_s=3700), "ended"), (said(8, at_s=3700), "replaced")])
+def test_a_run_whose_end_is_lost_each_time_ends_incomplete(after, end):
+    consumer, runs = follow(said(7, at_s=3600))
+    for _ in range(2):
+        assert runs.take(after, None, consumer)
+        runs.begin_again("lost", consumer)
+        runs.take(said(7, at_s=3600), None, consumer)
+
+    assert runs.take(after, None, consumer) == ""
+    assert end in consumer.story
+    assert [sentence for sentence in consumer.missing if "end of the run was not seen" in sentence]
+
+
+def test_an_update_waits_for_the_chunks_that_are_there():
+    consumer, runs = follow(said(7))
+    del consumer.story[:]
+
+    runs.take(said(7, at_s=3630), None, consumer, more_waits=True)
+    runs.take(said(7, at_s=3660), None, consumer)
+
+    assert consumer.story == ["chunk 2", "chunk 3", "update"]
 
 
 def test_data_between_runs_are_not_reduced():
@@ -235,7 +265,7 @@ def test_from_now_on_every_run_counts():
 
 def test_of_histograms_which_hold_everything_what_is_new_is_counted():
     chunks = [said(7, kind="histogram", n_events=n, n_pulses=1) for n in (10, 25, 25)]
-    consumer, runs = follow(*chunks, said(8, kind="histogram", n_events=4))
+    consumer, runs = follow(*chunks, said(8, kind="histogram", n_events=4), begin=SILENT_ENDS)
 
     assert [chunk.n_events for chunk in consumer.chunks] == [10, 15, 0, 4]
     assert all(chunk.is_total for chunk in consumer.chunks)
@@ -259,14 +289,16 @@ CHUNKS = st.builds(
 )
 
 
-@given(st.lists(CHUNKS | st.just("again"), max_size=30), st.sampled_from([None, 0, RUN_START + 60 * SECOND]))
-def test_events_are_all_accounted_for_whatever_comes(story, start_ns):
-    consumer, runs = Consumer(), RunFollower(Begin(ASKED, start_ns))
+@given(
+    st.lists(CHUNKS | st.just("again"), max_size=30),
+    st.sampled_from([None, 0, RUN_START + 60 * SECOND]),
+    st.booleans(),
+)
+def test_events_are_all_accounted_for_whatever_comes(story, start_ns, says_ends):
+    consumer, runs = Consumer(), RunFollower(Begin(ASKED, start_ns, says_ends))
     for item in story:
-        if item == "again":
+        if item == "again" or runs.take(item, None, consumer):
             runs.begin_again("again", consumer)
-        else:
-            runs.take(item, None, consumer)
     runs.stop(consumer)
 
     counts = runs.counts

@@ -22,6 +22,8 @@ from livered_core.sources.mantid_facilities import (
 from livered_core.sources.startlivedata import LiveRequest
 
 _log = logging.getLogger(__name__)
+SNS_LISTENER = "SNSLiveEventDataListener"
+"""The listener that says which chunk ends a run, and whose servers replay runs."""
 
 
 def choose_backend(wanted: str, data_models: Sequence[Sequence[str]] = (), *, recorded: bool = False) -> str:
@@ -102,11 +104,14 @@ def mantid_settings(config: Config) -> MantidSettings:
         start_ns=None if start.is_start_of_run else start.time_ns or 0,
     )
     server = config.address or instrument.address
+    listener = mantid.listener or instrument.listener
     return MantidSettings(
         instrument=config.instrument,
         request=request,
-        where=f"mantid://{instrument.name} by {mantid.listener or instrument.listener} at {server}",
+        where=f"mantid://{instrument.name} by {listener} at {server}",
         server=server,
+        says_ends=listener == SNS_LISTENER,
+        queue_events=config.source.queue_events,
         silence=mantid.silence,
         stop_timeout=mantid.stop_timeout,
         restarts=mantid.restarts,

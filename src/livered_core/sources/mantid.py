@@ -1,7 +1,7 @@
 """The mantid source: StartLiveData begun, watched, begun again, and ended.
 
-The reduction thread watches; the chunks are reduced on Mantid's threads (see `livered_core.sources.startlivedata`).
-What goes wrong is told apart, because Mantid itself says nothing of it:
+All of it happens on the reduction thread, which takes the chunks that Mantid's threads leave (see
+`livered_core.sources.startlivedata`). What goes wrong is told apart, because Mantid itself says nothing of it:
 
 - StartLiveData raised: the server could not be reached, or the first chunk failed.
 - The monitor is not running although nobody ended it: its connection was reset, or a packet could not be read.
@@ -9,6 +9,7 @@ What goes wrong is told apart, because Mantid itself says nothing of it:
 - No new pulse for long, from a server that is connected: no beam, or a connection that is no more.
 - StartLiveData does not return: the server does not say what the instrument is.
 - The monitor runs and brings no chunk: Mantid hangs.
+- A run is over and its end was not among the chunks: Mantid has lost it.
 
 Each is followed by a new call of StartLiveData, which replays the run from its start, with growing pauses.
 """
@@ -30,7 +31,8 @@ from livered_core.sources.base import ChunkConsumer, Connection, SourceStatus
 from livered_core.sources.closed_sockets import closed_by_peer
 from livered_core.sources.mantid_chunks import ChunkReader, Said
 from livered_core.sources.mantid_runs import Begin, RunFollower
-from livered_core.sources.startlivedata import Door, LiveData, LiveRequest
+from livered_core.sources.startlivedata import Door, LiveData, LiveRequest, inside_an_algorithm
+from livered_core.workspaces import named
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,10 @@ class MantidSettings:
         Instrument, listener and address, for people.
     server
         ``host:port`` of the stream, whoever said it; empty where that is not known.
+    says_ends
+        As in `Begin`.
+    queue_events
+        Events that may wait for the reduction.
     silence, stop_timeout, restarts
         As in `MantidConfig`.
     backoff
@@ -70,6 +76,8 @@ class MantidSettings:
     request: LiveRequest
     where: str
     server: str
+    says_ends: bool
+    queue_events: int
     silence: float
     stop_timeout: float
     restarts: int
@@ -99,7 +107,7 @@ class MantidSource:
         self._settings = settings
         self._clock = clock
         start_ns = settings.request.start_ns
-        self._begin = Begin(clock.now_ns(), start_ns)
+        self._begin = Begin(clock.now_ns(), start_ns, settings.says_ends)
         self._runs = RunFollower(self._begin)
         self._port = _port(settings.server)
         self._connection = Connection.CONNECTING
@@ -108,9 +116,9 @@ class MantidSource:
         self._failures = 0
         self._silences = 0
         self._stuck = False
-        # Of the call in hand; written on Mantid's threads.
+        # Of the call in hand.
+        self._door: Door | None = None
         self._reader = ChunkReader(settings.instrument)
-        self._consumer: ChunkConsumer | None = None
         self._paused = False
         self._last_pulse_ns = 0
         self._new_s = clock.monotonic()
@@ -120,7 +128,7 @@ class MantidSource:
     def status(self) -> SourceStatus:
         """Return a snapshot; safe from any thread."""
         now_s = self._clock.monotonic()
-        has_data = self._last_pulse_ns > 0
+        has_data, door = self._last_pulse_ns > 0, self._door
         # Within a chunk nothing is heard: what the last one brought counts until the next.
         silent = has_data and self._empty_in_a_row > 0
         return SourceStatus(
@@ -131,13 +139,18 @@ class MantidSource:
             paused=self._paused,
             last_pulse_ns=self._last_pulse_ns,
             silent_s=(now_s - self._new_s if silent else 0.0) if has_data else None,
-            waiting_events=0,
+            waiting_events=0 if door is None else door.n_events,
             connects=self._connects,
             counts={**attrs.asdict(self._runs.counts), "restarts": max(0, self._connects - 1)},
             beam_off_s=None if self._beam_s is None else max(0.0, self._new_s - self._beam_s),
             chunk_s=self._settings.request.update_every,
             stuck=self._stuck,
         )
+
+    @property
+    def mantid_waits(self) -> bool:
+        """Whether Mantid waits, because the reduction is too far behind; what comes then may be lost at the end of a run."""
+        return self._door is not None and self._door.holds_mantid
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
         """Feed `consumer` until `stop` is set; then end Mantid's part and the run in hand.
@@ -147,10 +160,9 @@ class MantidSource:
         SourceError
             When Mantid failed too often in a row, or cannot be ended.
         """
-        self._consumer = consumer
         while not stop.is_set():
-            trouble = self._live(stop)
-            if trouble is None:
+            trouble = self._live(consumer, stop)
+            if trouble is None or stop.is_set():
                 break
             self._connection, self._problem = Connection.WAITING, trouble.sentence
             pause_s = self._pause(trouble)
@@ -160,34 +172,56 @@ class MantidSource:
                 pause_s,
                 "start of the run" if self._begin.wants_current_run else "time asked for",
             )
-            self._runs.begin_again(trouble.sentence, consumer)
+            self._begin_again(trouble.sentence, consumer)
             self._clock.wait(stop, pause_s)
         self._connection = Connection.CLOSED
-        self._runs.stop(consumer)
+        inside_an_algorithm(lambda: self._runs.stop(consumer))
 
-    def _live(self, stop: threading.Event) -> _Trouble | None:
+    def _begin_again(self, sentence: str, consumer: ChunkConsumer) -> None:
+        inside_an_algorithm(lambda: self._runs.begin_again(sentence, consumer))
+
+    def _live(self, consumer: ChunkConsumer, stop: threading.Event) -> _Trouble | None:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
         self._reader = ChunkReader(self._settings.instrument)
         self._empty_in_a_row = 0
         self._new_s = self._clock.monotonic()
-        door = Door(self._take, self._clock)
+        door = self._door = Door(self._clock, self._settings.queue_events)
         live = LiveData(self._request(), door, self._clock)
         self._connects += 1
         live.begin()
-        trouble = None
+        trouble = lost = None
         try:
-            while trouble is None and door.failure is None and not stop.is_set():
+            while trouble is None and lost is None and not stop.is_set():
+                lost = self._reduce(door, consumer, _WATCH_S)
+                trouble = self._look(live, door)
                 if live.has_returned and self._connection is Connection.CONNECTING:
                     self._connection, self._problem = Connection.CONNECTED, ""
                     _log.info("StartLiveData has begun: %s.", self._settings.where)
-                trouble = self._look(live, door)
-                self._clock.wait(stop, _WATCH_S)
         finally:
             self._end(live)
-        if door.failure is not None:
-            raise door.failure
-        return trouble
+        # What has come is reduced; it may be the end of a run.
+        return lost or self._reduce(door, consumer, 0.0) or trouble
+
+    def _reduce(self, door: Door, consumer: ChunkConsumer, timeout: float) -> _Trouble | None:
+        """Reduce the chunks that wait, or wait for one."""
+        workspace = door.take(timeout)
+        while workspace is not None:
+            following = door.take(0.0)
+            lost = self._take(workspace, following is not None, consumer)
+            if lost:
+                return _Trouble(f"{lost} Mantid drops what comes while it hands over a chunk.", False)
+            workspace = following
+        return None
+
+    def _take(self, workspace: Any, more_waits: bool, consumer: ChunkConsumer) -> str:
+        """Have the hooks reduce a chunk; returns why its run must be asked for again, if it must."""
+        said = self._reader.read(workspace)
+        self._note(said)
+        with named(workspace, f"__livered_chunk_{self._settings.instrument}"):
+            return inside_an_algorithm(
+                lambda: self._runs.take(said, workspace, consumer, more_waits=more_waits)
+            )
 
     def _request(self) -> LiveRequest:
         """Return what to ask for: after the first time, what a session that began with now began with."""
@@ -205,13 +239,6 @@ class MantidSource:
             "this process must end without it, to be started anew."
         )
         raise SourceError(message)
-
-    def _take(self, workspace: Any) -> None:
-        """Take a chunk; on Mantid's thread."""
-        said = self._reader.read(workspace)
-        self._note(said)
-        if self._consumer is not None:
-            self._runs.take(said, workspace, self._consumer)
 
     def _note(self, said: Said) -> None:
         now_s = self._clock.monotonic()
@@ -231,8 +258,6 @@ class MantidSource:
         ended = live.trouble()
         if ended:
             return _Trouble(ended)
-        if door.occupied:
-            return None
         now_s = self._clock.monotonic()
         chunk_s = self._settings.request.update_every
         silence_s = self._silence_s()
@@ -249,7 +274,7 @@ class MantidSource:
         since_s = now_s - door.last_s
         if since_s > max(_HANGS_S, _HANGS_CHUNKS * chunk_s):
             return _Trouble(f"Mantid has given no chunk for {since_s:.0f} s: it hangs.")
-        quiet_s = now_s - self._new_s
+        quiet_s = now_s - self._new_s if not door.n_events else 0.0
         if quiet_s > silence_s:
             state = ", the run is paused" if self._paused else ""
             return _Trouble(

@@ -3,6 +3,8 @@
 A chunk of Mantid's never mixes two runs. Its run number is the only sign of a new run; ``run_end`` among its properties
 says that it is the last one of its run. Between runs a chunk has no run number.
 
+A run whose end was lost, because Mantid drops what comes while it hands over a chunk, is asked for again: the server has it.
+
 Asked for the start of the current run, the server replays whatever it still has, older runs first, and Mantid filters
 nothing. A run counts as the current one when data of it come that are newer than the request, or when nothing comes for a
 whole chunk although it has not ended: then the replay is over. Until then its chunks are reduced and nothing of it is
@@ -25,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 _LATE_NS: Final = 10_000_000_000
 """Data that begin so long after the start of their run do not begin with it."""
+_REPLAYS: Final = 2
+"""A run whose end was lost is asked for again so often."""
 _REMEMBERED_RUNS: Final = 1000
 
 
@@ -38,10 +42,13 @@ class Begin:
         When it was asked for data, nanoseconds UTC.
     start_ns
         As `LiveRequest.start_ns`: None for the start of the current run, else from then on.
+    says_ends
+        Whether the listener says which chunk is the last one of a run, and the server can replay runs.
     """
 
     asked_ns: int
     start_ns: int | None
+    says_ends: bool = True
 
     @property
     def wants_current_run(self) -> bool:
@@ -96,13 +103,14 @@ class RunFollower:
         self._newest_ns = 0
         self._shown_ns = 0
         self._awaits_start = False
+        self._replays = 0
 
     @property
     def run(self) -> RunInfo | None:
         """The run in hand; None between runs."""
         return self._run
 
-    def take(self, said: Said, workspace: Any, consumer: ChunkConsumer) -> None:
+    def take(self, said: Said, workspace: Any, consumer: ChunkConsumer, *, more_waits: bool = False) -> str:
         """Take a chunk.
 
         Parameters
@@ -113,15 +121,27 @@ class RunFollower:
             The chunk.
         consumer
             Gets what follows from it.
+        more_waits
+            Whether the next chunk is there already: then no update is made.
+
+        Returns
+        -------
+        str
+            Why the run in hand must be asked for again, with `begin_again`; empty when it must not.
         """
         n_events = self._new_events(said)
         is_empty = n_events == 0 and said.n_pulses == 0
         self.counts.chunks += 1
         self.counts.events += n_events
         self.counts.empty_chunks += is_empty
+        if self._has_lost_its_end(said):
+            # The data after it come again, too.
+            self.counts.replayed_events += n_events
+            self._replays += 1
+            return f"The end of run {self._number} was lost on the way."
         if said.run is None:
             self.counts.between_runs_events += n_events
-            self._no_run(consumer)
+            self._no_run(said, consumer)
         elif self._is_history(said.run, said):
             self.counts.replayed_events += n_events
         elif 0 < said.last_pulse_ns < (self._begin.start_ns or 0):
@@ -133,7 +153,8 @@ class RunFollower:
             self._follow(said.run, said, consumer)
             if not is_empty:
                 self._hand_over(said, n_events, workspace, consumer)
-            self._go_on(said, is_empty, consumer)
+            self._go_on(said, is_empty, more_waits, consumer)
+        return ""
 
     def begin_again(self, sentence: str, consumer: ChunkConsumer) -> None:
         """Throw away what there is of the run in hand: its data come again from their beginning.
@@ -173,9 +194,24 @@ class RunFollower:
         self._total_events = said.n_events
         return max(0, said.n_events - before)
 
-    def _no_run(self, consumer: ChunkConsumer) -> None:
+    @property
+    def _number(self) -> int:
+        """Number of the run in hand; 0 for none."""
+        return 0 if self._run is None else self._run.number
+
+    def _is_before(self, said: Said) -> bool:
+        """Say whether a chunk comes before the run in hand, which is being replayed from its start."""
+        return self._awaits_start and said.last_pulse_ns <= self._newest_ns
+
+    def _has_lost_its_end(self, said: Said) -> bool:
+        """Say whether the run in hand is over, its end was not seen, and it is worth asking for it again."""
+        number = 0 if said.run is None else said.run.number
+        is_over = self._is_ours and self._number not in (0, number) and number not in self._over
+        return is_over and self._begin.says_ends and not self._is_before(said) and self._replays < _REPLAYS
+
+    def _no_run(self, said: Said, consumer: ChunkConsumer) -> None:
         self._seen_empty = 0
-        if self._run is not None:
+        if self._run is not None and not self._is_before(said):
             consumer.data_missing(
                 "The end of the run was not seen: the data only say that there is no run any more."
             )
@@ -186,9 +222,7 @@ class RunFollower:
         if run.number in self._over:
             return True
         if self._run is not None:
-            # The run in hand is being replayed from its start: what the server sends before it is older.
-            other = run.number != self._run.number
-            return other and self._awaits_start and said.last_pulse_ns <= self._newest_ns
+            return run.number != self._run.number and self._is_before(said)
         if self._begin.wants_current_run and said.ended and said.last_pulse_ns < self._begin.asked_ns:
             _log.info("Run %d was over before livered began: it is left out.", run.number)
             self._remember(run.number)
@@ -198,12 +232,14 @@ class RunFollower:
     def _follow(self, run: RunInfo, said: Said, consumer: ChunkConsumer) -> None:
         """Begin the run of a chunk, if it is not in hand, or take up what became known of it."""
         if self._run is not None and run.number != self._run.number:
+            if self._begin.says_ends:
+                consumer.data_missing("The end of the run was not seen: another run has begun.")
             self._end(RunEndReason.REPLACED if self._is_ours else RunEndReason.OVER_BEFORE, consumer)
         if self._run is None:
             self._run = run
             self._is_ours = not self._begin.wants_current_run
             self._sequence, self._newest_ns, self._shown_ns = 0, 0, 0
-            self._awaits_start = False
+            self._awaits_start, self._replays = False, 0
             consumer.run_began(run, self._missing(run, said))
             return
         if run != self._run:
@@ -245,7 +281,7 @@ class RunFollower:
             )
         )
 
-    def _go_on(self, said: Said, is_empty: bool, consumer: ChunkConsumer) -> None:
+    def _go_on(self, said: Said, is_empty: bool, more_waits: bool, consumer: ChunkConsumer) -> None:
         """End the run, or make an update of what is no replay any more."""
         nothing_left = is_empty and not said.ended
         if nothing_left or said.last_pulse_ns >= self._begin.asked_ns:
@@ -254,7 +290,7 @@ class RunFollower:
             self._shown_ns = 0
         if said.ended:
             self._end(RunEndReason.ENDED if self._is_ours else RunEndReason.OVER_BEFORE, consumer)
-        elif self._is_ours and not self._shown_ns:
+        elif self._is_ours and not self._shown_ns and not more_waits:
             consumer.update_due()
 
     def _end(self, reason: RunEndReason, consumer: ChunkConsumer) -> None:

@@ -8,35 +8,44 @@ r"""How livered and Mantid meet: one call of StartLiveData.
           │                     connects, waits for the
           │                     geometry, first chunk ─▶ script ─▶ Door.enter
           │                     returns ────────────────▶ every update_every:
-          │                                                chunk ─▶ script ─▶ Door.enter
-          │ trouble?  ◀── returned, monitor, chunks
+          │ Door.take ◀──────────────────────────────────  chunk ─▶ script ─▶ Door.enter
+          │   hooks
+          │ trouble?  ◀── returned, monitor
           │ end()    ───────▶ cancel() ─────────────────▶ isRunning() false
 
 StartLiveData is a source of chunks and nothing more. It is told ``AccumulationMethod="Replace"`` and given a
 processing script of two ASCII lines, `SCRIPT`, which hands the chunk to `chunk_from_mantid`. That finds the `Door` of the
-call by its token, has the chunk reduced there and then, on Mantid's thread, and hands an almost empty workspace back,
-so that Mantid keeps nothing.
+call by its token, leaves the chunk there for the reduction thread, and hands an almost empty workspace back, so that
+Mantid keeps nothing.
 
 What was seen of Mantid, and what is done about it:
 
-- A script that raises ends MonitorLiveData for good, silently: nothing is raised into Mantid, what fails is kept in the
-  door, and `LiveData.trouble` looks at the monitor.
+- What comes between the extraction of a chunk and the end of its script is lost when a run ends in between: the SNS
+  listener then begins a new buffer. So the script returns at once, whatever the reduction takes, and a run whose end
+  was lost all the same is replayed (`livered_core.sources.mantid_runs`).
+- A script that raises ends MonitorLiveData for good, silently: nothing is raised into Mantid, and `LiveData.trouble`
+  looks at the monitor.
 - StartLiveData blocks until the server has sent the geometry, for ever if need be: it has a thread of its own.
 - FromNow is on by default, and exactly one of three start properties may be: all three are set.
 - ``isRunning()`` of the monitor is false for some milliseconds after StartLiveData has returned: a monitor is dead only
   when it was seen to run, or did not begin to within `_MONITOR_BEGINS_S`.
 - Another StartLiveData with the same output fails while an old monitor runs, and the interpreter crashes when one runs
   at its end: `LiveData.end` cancels and waits until nothing runs. A silent server makes that 30 s.
-- A handle from the analysis data service dies with its workspace: `livered_core.workspaces.held`.
+- Mantid's Python functions run as children, without locks and logs, when they are called from an algorithm:
+  `inside_an_algorithm` makes it so for all hooks, as it is for the scripts of today.
+- A handle from the analysis data service dies with its workspace (`livered_core.workspaces.held`); that of a script's
+  ``input`` does not.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 import attrs
@@ -44,9 +53,10 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.model import format_utc
 from livered_core.model.text import one_line
-from livered_core.workspaces import run_algorithm
+from livered_core.workspaces import n_events_of, run_algorithm
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 SCRIPT: Final = """\
 from livered_core.sources.startlivedata import chunk_from_mantid
@@ -64,64 +74,64 @@ _DOORS: WeakValueDictionary[str, Door] = WeakValueDictionary()
 
 
 class Door:
-    """Where Mantid comes in with a chunk. Open until it is closed; one chunk at a time.
+    """Where Mantid leaves its chunks for the reduction thread, in their order.
 
     Parameters
     ----------
-    take
-        Takes the workspace of a chunk, on whichever thread brings it.
     clock
-        For the time of the last visit.
+        For the time of the last chunk.
+    most_events
+        While more wait, Mantid waits, too: memory stays bounded.
     """
 
-    def __init__(self, take: Callable[[Any], None], clock: Clock) -> None:
-        self._take = take
+    def __init__(self, clock: Clock, most_events: int) -> None:
         self._clock = clock
-        self._turn = threading.Lock()
+        self._most_events = most_events
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Any, int]] = deque()
         self._open = True
-        self._inside = False
         self.token = f"livered-{next(_TOKENS)}"
-        self.visits = 0
-        """Chunks that came in."""
         self.last_s = clock.monotonic()
-        """When the last one left, monotonic seconds."""
-        self.failure: BaseException | None = None
-        """What taking a chunk raised; nothing is taken after it."""
+        """When Mantid was last heard of, monotonic seconds."""
+        self.holds_mantid = False
+        """Whether Mantid waits for room."""
         _DOORS[self.token] = self
 
     @property
-    def occupied(self) -> bool:
-        """Whether a chunk is being taken."""
-        return self._inside
+    def n_events(self) -> int:
+        """Events that wait."""
+        return sum(n_events for _, n_events in tuple(self._waiting))
 
     def enter(self, workspace: Any) -> None:
-        """Take a chunk; never raises."""
-        with self._turn:
-            if not self._open or self.failure is not None:
-                return
-            self._inside = True
-            try:
-                self._take(workspace)
-            except BaseException as error:  # noqa: BLE001  (raised where the session ends, not into Mantid)
-                self.failure = error
-            finally:
-                self.visits += 1
-                self.last_s = self._clock.monotonic()
-                self._inside = False
+        """Leave a chunk; on Mantid's threads. Waits for room; after `close` the chunk is not taken."""
+        n_events = n_events_of(workspace)
+        with self._changed:
+            self.holds_mantid = not self._has_room()
+            self._changed.wait_for(self._has_room)
+            self.holds_mantid = False
+            self.last_s = self._clock.monotonic()
+            if self._open:
+                self._waiting.append((workspace, n_events))
+                self._changed.notify_all()
 
-    def close(self, timeout: float) -> bool:
-        """Let nobody in any more, and wait for who is inside.
+    def _has_room(self) -> bool:
+        return not self._open or not self._waiting or self.n_events < self._most_events
 
-        Returns
-        -------
-        bool
-            False when a chunk was still being taken after `timeout` seconds.
-        """
-        self._open = False
-        if not self._turn.acquire(timeout=timeout):
-            return False
-        self._turn.release()
-        return True
+    def take(self, timeout: float) -> Any | None:
+        """Take the oldest chunk that waits, or wait for one; None after `timeout` seconds without."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self._waiting), timeout):
+                return None
+            workspace, _ = self._waiting.popleft()
+            self.last_s = self._clock.monotonic()
+            self._changed.notify_all()
+            return workspace
+
+    def close(self) -> None:
+        """Take no more from Mantid; what waits can still be taken."""
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
 
 
 def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
@@ -132,7 +142,7 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
     token
         Of the door.
     workspace
-        The chunk, the script's ``input``. It lives until the script has ended.
+        The chunk, the script's ``input``.
     output
         The script's ``output``.
 
@@ -141,14 +151,36 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
     Any
         The script's new ``output``: an almost empty workspace that Mantid can keep, or `output` where none can be made.
     """
-    door = _DOORS.get(token)
-    if door is not None:
-        door.enter(workspace)
     try:
+        door = _DOORS.get(token)
+        if door is not None:
+            door.enter(workspace)
         return run_algorithm("CreateSingleValuedWorkspace", DataValue=0.0)
-    except BaseException as error:  # noqa: BLE001  (Mantid then keeps the chunk until the next one)
-        _log.warning("Mantid keeps each chunk until the next one: %s", error)
+    except BaseException as error:  # noqa: BLE001  (whatever is raised here ends Mantid's monitor)
+        _log.exception(
+            "A chunk of Mantid's could not be taken, or Mantid keeps it: %s: %s", type(error).__name__, error
+        )
         return output
+
+
+def inside_an_algorithm(call: Callable[[], _T]) -> _T:
+    """Call something so that Mantid's Python functions in it run as children of an algorithm.
+
+    They look for a function of this name with an algorithm as ``self`` among their callers, as in RunPythonScript. An
+    algorithm remembers its children, so that each call has a new one.
+    """
+    return _caller_class()().PyExec(call)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _caller_class() -> Any:
+    from mantid.api import PythonAlgorithm
+
+    class Livered(PythonAlgorithm):  # type: ignore[misc]
+        def PyExec(self, call: Callable[[], _T]) -> _T:  # noqa: N802
+            return call()
+
+    return Livered
 
 
 @attrs.frozen
@@ -272,7 +304,7 @@ class LiveData:
         Parameters
         ----------
         timeout
-            Seconds that it may take, the chunk that is being taken and a silent server's 30 s among them.
+            Seconds that it may take, a silent server's 30 s among them.
 
         Returns
         -------
@@ -281,7 +313,7 @@ class LiveData:
         """
         until = self._clock.monotonic() + timeout
         never = threading.Event()
-        taken = self._door.close(timeout)
+        self._door.close()
         while not self._returned.is_set() and self._clock.monotonic() < until:
             if self._algorithm is not None:
                 self._algorithm.cancel()
@@ -292,7 +324,7 @@ class LiveData:
                 self._monitor.cancel()
             settled = 0 if self._monitor_runs() else settled + 1
             self._clock.wait(never, _POLL_S)
-        if not (taken and self._returned.is_set() and settled >= _SETTLED_POLLS):
+        if not self._returned.is_set() or settled < _SETTLED_POLLS:
             return False
         self._thread.join()
         _tidy(self._request.output)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from livered_core.errors import DataModelError
@@ -117,6 +118,28 @@ def held(workspace: Any) -> Any:
         message = f"Mantid has no {what}, or none any more: make it before it is used, and do not delete it."
         raise DataModelError(message) from cause
     return strong
+
+
+@contextmanager
+def named(workspace: Any, name: str) -> Iterator[None]:
+    """Keep a workspace in the analysis data service for a while, for what knows workspaces by name.
+
+    Parameters
+    ----------
+    workspace
+        Any workspace.
+    name
+        For it; one of livered's own.
+    """
+    from mantid.api import AnalysisDataService
+
+    AnalysisDataService.addOrReplace(name, workspace)
+    try:
+        yield
+    finally:
+        # Whoever was called may have deleted it.
+        if AnalysisDataService.doesExist(name):
+            AnalysisDataService.remove(name)
 
 
 def make_group(members: Iterable[Any]) -> Any:
