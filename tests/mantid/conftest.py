@@ -10,12 +10,14 @@ import importlib.util
 import os
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contract_support import Probe
 from waiting import until
 
 DOUBLE = Path(__file__).parents[1] / "mantid_double"
@@ -78,7 +80,7 @@ def double(_mantid: None) -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
-def _tidy(_mantid: None) -> Iterator[None]:
+def tidy(_mantid: None) -> Iterator[None]:
     """Begin with an empty ADS and the facility SNS; fail a test that leaves a MonitorLiveData running."""
     from mantid.api import AlgorithmManager, AnalysisDataService
     from mantid.kernel import ConfigService
@@ -109,6 +111,16 @@ def _quick_knobs() -> Any:
     return knobs
 
 
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
+    """What the script `contract_support.REPORT` reports to."""
+    made = Probe()
+    module = types.ModuleType("contract_probe")
+    module.call = made.call  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "contract_probe", module)
+    return made
+
+
 class LiveData:
     """A StartLiveData that a test runs, and its monitor."""
 
@@ -123,16 +135,19 @@ class LiveData:
         for name, value in properties.items():
             self.algorithm.setProperty(name, value)
         self.monitor: Any = None
+        self.error: Exception | None = None
+        self.thread: threading.Thread | None = None
+        self.begun = False
 
     def start(self) -> LiveData:
         self.algorithm.execute()
         self.monitor = self.algorithm.getProperty("MonitorLiveData").value
         return self
 
-    def start_in_thread(self) -> threading.Thread:
-        thread = threading.Thread(target=self._start_quietly, daemon=True)
-        thread.start()
-        return thread
+    def start_in_thread(self) -> LiveData:
+        self.thread = threading.Thread(target=self._start_quietly, daemon=True)
+        self.thread.start()
+        return self
 
     def _start_quietly(self) -> None:
         try:
@@ -140,13 +155,24 @@ class LiveData:
         except RuntimeError as error:
             self.error = error
 
+    def join(self) -> None:
+        assert self.thread is not None
+        self.thread.join(60.0)
+        assert not self.thread.is_alive()
+
     def is_running(self) -> bool:
-        return bool(self.monitor is not None and self.monitor.isRunning())
+        running = bool(self.monitor is not None and self.monitor.isRunning())
+        self.begun = self.begun or running
+        return running
 
     def cancel(self) -> None:
         if self.monitor is None:
             return
-        until(lambda: self.monitor.isRunning() or self.monitor.isExecuted())
+        # It is not running yet for a moment after the start: nobody could tell it from one that has ended.
+        pause = threading.Event()
+        for _ in range(100):
+            if self.is_running() or self.begun or self.monitor.isExecuted() or pause.wait(0.01):
+                break
         self.monitor.cancel()
         until(lambda: not self.monitor.isRunning())
 
@@ -162,5 +188,7 @@ def live_data() -> Iterator[Callable[..., LiveData]]:
 
     yield make
     for each in made:
-        if each.is_running():
-            each.cancel()
+        if each.thread is not None and each.thread.is_alive():
+            each.algorithm.cancel()
+            each.join()
+        each.cancel()

@@ -50,8 +50,14 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
         problems += error.problems
     except LiveredError as error:
         problems.append(str(error))
-    problems += _mantid_problems(config, backend)
-    problems += _address_problems(config, connect=not no_connect)
+    address = config.address
+    try:
+        address = _tell_of_mantid(config, backend) or address
+    except ConfigError as error:
+        problems += error.problems
+    except LiveredError as error:
+        problems.append(str(error))
+    problems += _address_problems(address, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
     _finish(problems)
 
@@ -68,33 +74,28 @@ def _finish(problems: list[str]) -> None:
     say("All is well.")
 
 
-def _mantid_problems(config: Config, backend: str) -> list[str]:
-    """Tell what Mantid is and knows, where it reads the stream; where it could not, why not."""
+def _tell_of_mantid(config: Config, backend: str) -> str:
+    """Tell what Mantid is and knows, where it reads the stream; return the address that it would take."""
     if backend != "mantid":
         if backend and config.backend == "auto":
             _tell("mantid", "not used: it is not installed here, or a plugin does not work with its data")
-        return []
-    try:
-        report = report_mantid(config)
-    except ConfigError as error:
-        return list(error.problems)
-    except LiveredError as error:
-        return [str(error)]
+        return ""
+    report = report_mantid(config)
     instrument = report.instrument
     _tell("mantid", report.version)
     _tell("facility", instrument.facility)
     _tell("instrument", f"{instrument.name} ({instrument.short_name})")
     _tell("listener", f"{report.listener or 'none in Facilities.xml'} at {report.address or 'no address'}")
-    return []
+    return report.address
 
 
-def _address_problems(config: Config, *, connect: bool) -> list[str]:
-    if not config.address:
+def _address_problems(text: str, *, connect: bool) -> list[str]:
+    if not text:
         return ["address is empty: say where the data stream is, as host:port."]
     if not connect:
-        _tell("address", f"{config.address}, not tried")
+        _tell("address", f"{text}, not tried")
         return []
-    address = AdaraAddress.parse(config.address)
+    address = AdaraAddress.parse(text)
     try:
         socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S).close()
     except (OSError, UnicodeError) as error:

@@ -1,0 +1,50 @@
+"""Algorithms on logs."""
+
+from __future__ import annotations
+
+from mantid.api._algorithm import Algorithm
+from mantid.api._declared import value, workspace
+from mantid.api._manager import register
+from mantid.kernel._properties import FloatTimeSeriesProperty
+from mantid.kernel._time import DateAndTime
+
+
+@register
+class AddSampleLog(Algorithm):
+    """Put a value into the logs."""
+
+    declared = (
+        workspace("Workspace"),
+        value("LogName", kind="str"),
+        value("LogText", ""),
+        value("LogType", "String", allowed=("String", "Number", "Number Series")),
+        value("LogUnit", ""),
+        value("NumberType", "AutoDetect", allowed=("AutoDetect", "Int", "Double")),
+    )
+
+    def exec(self) -> None:
+        run, name, text = self["Workspace"].run, self["LogName"], self["LogText"]
+        run.properties.pop(name, None)
+        if self["LogType"] == "String":
+            run.set(name, text, self["LogUnit"])
+            return
+        number = float(text)
+        whole = self["NumberType"] == "Int" or (
+            self["NumberType"] == "AutoDetect" and text.strip().lstrip("-").isdigit()
+        )
+        if self["LogType"] == "Number":
+            run.set(name, int(text) if whole else number, self["LogUnit"])
+            return
+        series = FloatTimeSeriesProperty(name, self["LogUnit"])
+        series.addValue(DateAndTime.getCurrentTime(), number)
+        run.properties[name] = series
+
+
+@register
+class DeleteLog(Algorithm):
+    """Take a log away."""
+
+    declared = (workspace("Workspace"), value("Name", kind="str"))
+
+    def exec(self) -> None:
+        self["Workspace"].run.properties.pop(self["Name"], None)

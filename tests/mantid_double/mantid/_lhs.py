@@ -1,0 +1,34 @@
+"""Which variables the value of a call goes to: the left-hand side of the line that calls."""
+
+from __future__ import annotations
+
+import dis
+import functools
+from types import CodeType, FrameType
+
+_STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL")
+_SKIPPED = ("CACHE", "COPY", "NOP", "DUP_TOP")
+
+
+def assigned_names(frame: FrameType) -> tuple[int, tuple[str, ...]]:
+    """Return how many variables, and their names; a variable captured by a closure counts without a name."""
+    return _assigned(frame.f_code, frame.f_lasti)
+
+
+@functools.lru_cache(maxsize=1024)
+def _assigned(code: CodeType, last: int) -> tuple[int, tuple[str, ...]]:
+    following = [each for each in dis.get_instructions(code) if each.offset > last]
+    names: list[str] = []
+    wanted = 1
+    for instruction in following:
+        if instruction.opname in _SKIPPED:
+            continue
+        if instruction.opname == "UNPACK_SEQUENCE" and not names:
+            wanted = instruction.arg or 0
+        elif instruction.opname in _STORES and len(names) < wanted:
+            names.append(str(instruction.argval))
+            if len(names) == wanted:
+                break
+        else:
+            break
+    return (len(names), tuple(names)) if len(names) == wanted else (0, ())

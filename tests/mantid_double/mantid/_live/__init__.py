@@ -1,0 +1,1 @@
+"""Live data: StartLiveData, MonitorLiveData, LoadLiveData, RunPythonScript and the listeners."""
