@@ -6,11 +6,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 
+from adara_support import annotation
 from live_mantid import CHARGE_PC, PIXELS, PULSE, beat, end_of, now_ns, prologue, pulses
-from livered_core.adara import RunStatusCode
+from livered_core import ConfigError
+from livered_core.adara import AnnotationMarker, RunStatusCode
 from livered_core.clocks import SystemClock
 from livered_core.config.simulate import SimulateConfig
 from livered_core.engine.session import Session
@@ -113,6 +116,36 @@ def test_a_whole_run(reduce, backend):
     assert curve.y[4] == N
     assert curve.y[6] == N
     assert curve.y[2] == N
+
+
+@pytest.mark.parametrize("keep_paused", [False, True])
+def test_a_pause(reduce, backend, keep_paused):
+    """Pulses of a pause count only when asked for; Mantid then drops their events and their charge."""
+
+    def paused_run(client):
+        start_ns = now_ns()
+        client.send(*prologue(7, start_ns), *pulses(start_ns, 0, 30))
+        client.send(attrs.evolve(annotation(AnnotationMarker.PAUSE), time_ns=start_ns + 30 * PULSE))
+        client.send(*pulses(start_ns, 30, 60))
+        client.send(attrs.evolve(annotation(AnnotationMarker.RESUME), time_ns=start_ns + 60 * PULSE))
+        client.send(*pulses(start_ns, 60, N), end_of(7, start_ns, start_ns + N * PULSE))
+        client.send(*prologue(0, start_ns + N * PULSE, RunStatusCode.NO_RUN))
+        beat(client)
+
+    with scripted_server(paused_run) as server:
+        _, results, _ = reduce(backend, server.address, source={"keep_paused": keep_paused})
+
+    update = results[-1][2]
+    kept = N if keep_paused else N - 30
+    assert (update.n_events, update.n_pulses) == (kept * len(PIXELS), kept)
+    assert update.proton_charge_pc == kept * CHARGE_PC
+    assert update.complete, update.missing
+
+
+@pytest.mark.parametrize("key", ["leave_out_vetoed", "leave_out_partial", "add_tof_offset"])
+def test_what_only_livereds_own_reader_can_do_is_refused_with_mantid(reduce, key):
+    with pytest.raises(ConfigError, match=f"source.{key} is not possible with Mantid"):
+        reduce("mantid", "127.0.0.1:1", source={key: True})
 
 
 def test_a_simulated_run_is_reduced_alike(reduce, tmp_path):

@@ -17,6 +17,7 @@ from livered_core.sources.mantid_facilities import (
     MantidInstrument,
     find_instrument,
     import_mantid,
+    keep_paused_events,
     mantid_is_installed,
 )
 from livered_core.sources.startlivedata import LiveRequest
@@ -24,6 +25,8 @@ from livered_core.sources.startlivedata import LiveRequest
 _log = logging.getLogger(__name__)
 SNS_LISTENER = "SNSLiveEventDataListener"
 """The listener that says which chunk ends a run, and whose servers replay runs."""
+NATIVE_ONLY = ("leave_out_vetoed", "leave_out_partial", "add_tof_offset")
+"""Keys of ``[source]`` that only livered's own reader of the stream can follow."""
 
 
 def choose_backend(wanted: str, data_models: Sequence[Sequence[str]] = (), *, recorded: bool = False) -> str:
@@ -89,10 +92,20 @@ def mantid_settings(config: Config) -> MantidSettings:
     Raises
     ------
     ConfigError
-        When Mantid does not know the instrument.
+        When Mantid does not know the instrument, or cannot do what is asked for.
     """
     mantid = config.mantid
+    unknown = [name for name in NATIVE_ONLY if getattr(config.source, name)]
+    if unknown:
+        raise ConfigError(
+            [
+                f"source.{name} is not possible with Mantid, whose listener does not tell such pulses: take it out, "
+                'or set backend = "native".'
+                for name in unknown
+            ]
+        )
     instrument = mantid_instrument(config)
+    keep_paused_events(config.source.keep_paused)
     start = start_request(config)
     request = LiveRequest(
         instrument=instrument.name,

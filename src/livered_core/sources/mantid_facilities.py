@@ -115,3 +115,10 @@ def find_instrument(name: str, facility: str = "", connection: str = "") -> Mant
         )
         raise ConfigError(message) from error
     return MantidInstrument(str(found.name()), str(found.shortName()), home, listener, address)
+
+
+def keep_paused_events(keep: bool) -> None:
+    """Tell Mantid whether events of a paused run are taken; its SNS listener looks when it is made."""
+    from mantid.kernel import ConfigService
+
+    ConfigService.setString("livelistener.keeppausedevents", "1" if keep else "0")
