@@ -168,6 +168,9 @@ class Consumer:
         self.chunks.append((chunk.n_events, chunk.n_pulses, chunk.proton_charge_pc))
         self.story.append("chunk")
 
+    def replay_wanted(self) -> str:
+        return ""
+
     def update_due(self) -> None:
         self.story.append("update")
 

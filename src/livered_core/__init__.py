@@ -21,7 +21,7 @@ from livered_core.errors import (
     SinkUnavailable,
     SourceError,
 )
-from livered_core.hooks.markers import SKIP, hookimpl
+from livered_core.hooks.markers import SKIP, BegunAnew, hookimpl
 from livered_core.model import (
     Chunk,
     Curve,
@@ -46,6 +46,7 @@ __version__ = _version("livered-core")
 __all__ = [
     "SKIP",
     "BackendUnavailable",
+    "BegunAnew",
     "Chunk",
     "ConfigError",
     "ConnectionLost",

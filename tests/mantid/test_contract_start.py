@@ -157,6 +157,17 @@ def test_the_first_chunk_is_processed_on_the_callers_thread_and_replaces(test_li
     assert first.name == first.output == "__anonymous_livedata_input_live"
 
 
+def test_the_first_chunk_replaces_what_there_was_also_with_add(test_live, live_data, probe):
+    from mantid.api import mtd
+
+    adding = {**FAKE, "AccumulationMethod": "Add", "ProcessingScript": REPORT}
+    live = live_data(**adding, UpdateEvery=0.1).start()
+    until(lambda: probe.n_events > 50)
+    live.cancel()
+    live_data(**adding, UpdateEvery=0.0).start()
+    assert mtd["live"].getNumberEvents() == probe.seen[-1].n_events < 50
+
+
 def test_a_script_that_fails_in_the_first_chunk_is_raised_and_nothing_is_left(test_live, live_data):
     from mantid.api import AlgorithmManager, AnalysisDataService
 

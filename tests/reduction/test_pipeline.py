@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from hooks_support import Recorder, chunk, plugin, result, run_info
-from livered_core import SKIP, RunEndReason, hookimpl
+from livered_core import SKIP, BegunAnew, RunEndReason, hookimpl
 from livered_core.clocks import SystemClock
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings, TooManyFailures
@@ -319,3 +319,28 @@ def test_begun_again_a_run_keeps_the_data_of_the_runs_before_that_were_to_be_kep
         pipeline.run_ended(ENDED)
 
     assert bench.values == [5.0, 13.0]
+
+
+def test_what_a_plugin_throws_away_is_not_counted_and_the_run_is_wanted_again(bench):
+    class Anew(Counter):
+        @hookimpl
+        def accumulate(self, accumulated, processed):
+            return BegunAnew(processed, "The script has changed.") if processed == 7 else processed
+
+    bench.counter = Anew()
+    pipeline = bench.pipeline()
+    pipeline.run_began(run_info())
+    pipeline.take_chunk(chunk(1, events=5))
+    pipeline.update_due()
+    assert pipeline.replay_wanted() == ""
+
+    pipeline.take_chunk(chunk(2, events=7))
+    pipeline.update_due()
+
+    assert bench.values == [5.0, 7.0]
+    update = bench.updates[-1]
+    assert (update.sequence, update.n_events, update.n_chunks) == (2, 7, 1)
+    assert not update.complete
+    assert "left out" in update.missing[0]
+    assert pipeline.replay_wanted() == "The script has changed."
+    assert pipeline.replay_wanted() == "", "said once"

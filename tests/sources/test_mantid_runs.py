@@ -27,6 +27,7 @@ class Consumer:
         self.story: list[str] = []
         self.chunks: list[Any] = []
         self.missing: list[str] = []
+        self.wanted = ""
 
     def run_began(self, run, missing=""):
         self.story.append(f"began {run.number}")
@@ -44,6 +45,9 @@ class Consumer:
     def take_chunk(self, chunk):
         self.chunks.append(chunk)
         self.story.append(f"chunk {chunk.sequence}")
+
+    def replay_wanted(self):
+        return self.wanted
 
     def update_due(self):
         self.story.append("update")
@@ -96,7 +100,7 @@ def test_a_run_whose_end_was_lost_is_asked_for_again_and_comes_whole(after):
     """Mantid drops what comes while it hands over a chunk, the end of the run among it."""
     consumer, runs = follow(said(7, at_s=3600))
 
-    assert runs.take(after, None, consumer) == "The end of run 7 was lost on the way."
+    assert "The end of run 7 was lost" in runs.take(after, None, consumer)
     assert consumer.story == ["began 7", "chunk 1", "update"], "it is not over yet"
     runs.begin_again("lost", consumer)
     for chunk in (said(0, at_s=3500), said(7, at_s=3600), said(7, at_s=3650, ended=True)):
@@ -116,6 +120,22 @@ def test_a_run_whose_end_is_lost_each_time_ends_incomplete(after, end):
     assert runs.take(after, None, consumer) == ""
     assert end in consumer.story
     assert [sentence for sentence in consumer.missing if "end of the run was not seen" in sentence]
+
+
+def test_a_run_that_a_plugin_wants_again_is_not_ended_before():
+    consumer, runs = follow(said(7, at_s=3600))
+    consumer.wanted = "The script has changed."
+
+    assert runs.take(said(7, at_s=3630, ended=True), None, consumer) == consumer.wanted
+    assert "ended" not in consumer.story
+
+
+def test_where_nothing_can_come_again_a_run_goes_on():
+    consumer, runs = follow(said(7, at_s=3600), begin=SILENT_ENDS)
+    consumer.wanted = "The script has changed."
+
+    assert runs.take(said(7, at_s=3630), None, consumer) == ""
+    assert consumer.story[-1] == "update"
 
 
 def test_an_update_waits_for_the_chunks_that_are_there():

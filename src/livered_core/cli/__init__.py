@@ -19,16 +19,18 @@ _COMMANDS: Final = {
     "reduce": "livered_core.cli.reduce:reduce",
     "replay": "livered_core.cli.replay:replay",
     "run": "livered_core.cli.run:run",
+    "service": "livered_core.cli.service:service",
     "simulate": "livered_core.cli.simulate:simulate",
 }
 _SHORT_HELP: Final = {
     "check": "Say whether everything is in place to run.",
-    "config": "Show the configuration and where each value is from.",
+    "config": "Show the configuration, or import one of livereduce.",
     "inspect": "Say what is in a recorded stream.",
     "record": "Write a live stream to disk.",
     "reduce": "Reduce event files, as a live run would have been.",
     "replay": "Serve a recorded stream.",
     "run": "Reduce an instrument's data live.",
+    "service": "Run livered as a service of your own systemd.",
     "simulate": "Play a simulated beamline for anything that speaks ADARA.",
 }
 

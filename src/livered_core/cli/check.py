@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.echo import say
+from livered_core.cli.handover import chosen_environment, env_option, hand_over, is_here
 from livered_core.config import Config
 from livered_core.engine.backend import choose_backend, report_mantid
+from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
+from livered_core.engine.installed import environment_report
 from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
@@ -27,10 +31,16 @@ _CONNECT_TIMEOUT_S = 5.0
 @click.option(
     "--no-connect", is_flag=True, help="Do not try to reach the data stream or the servers of sinks."
 )
-def check(instrument: str | None, config_file: Path | None, no_connect: bool) -> None:
-    """Say whether everything is in place to run: configuration, plugins, address, credentials, output folder."""
+@env_option
+def check(instrument: str | None, config_file: Path | None, no_connect: bool, env: str | None) -> None:
+    """Say whether everything is in place to run: configuration, plugins, address, credentials, output folder.
+
+    Where an environment is named, what is installed there is told, and the rest is checked there.
+    """
     problems: list[str] = []
     try:
+        _tell_of_environment(env, instrument, config_file)
+        hand_over(env, instrument, config_file, {})
         loaded = load_configuration(instrument, config_file, {})
     except ConfigError as error:
         _finish(list(error.problems))
@@ -64,6 +74,25 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool) ->
 
 def _tell(what: str, text: Any) -> None:
     say(f"{what + ':':15}{text}")
+
+
+def _tell_of_environment(option: str | None, instrument: str | None, config_file: Path | None) -> None:
+    """Tell what is installed in the environment that livered would run in, where that is another one.
+
+    Raises
+    ------
+    ConfigError
+        With what is missing there.
+    """
+    merged = unchecked_configuration(instrument, config_file, {}, os.environ)
+    environment = chosen_environment(option, merged)
+    if environment is None or is_here(environment.prefix):
+        return
+    lines, problems = environment_report(environment, wanted_by(merged), os.environ)
+    for what, text in lines:
+        _tell(what, text)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _finish(problems: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""``livered config``: look at the configuration."""
+"""``livered config``: look at the configuration, and make one of other programs' settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from livered_core.cli import options
+from livered_core.cli.config_import import import_settings
 from livered_core.model.text import printable
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.group("config")
 def config() -> None:
-    """Look at the configuration."""
+    """Look at the configuration, or make one of another program's."""
+
+
+config.add_command(import_settings)
 
 
 @config.command("show")

@@ -12,6 +12,7 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.farewell import farewell, said_at_end
+from livered_core.cli.handover import env_option, hand_over
 from livered_core.cli.logs import start_logging
 from livered_core.cli.screen import Screen, end_now
 from livered_core.cli.signals import StopSignals
@@ -49,6 +50,7 @@ Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not)
     help="Take data from a recording: an .adara file, a folder of the server's files, or a NeXus event file.",
 )
 @click.option("--backend", metavar="NAME", help="native, mantid, or auto.")
+@env_option
 @click.option("--update-every", metavar="SECONDS", type=float, help="Seconds between two updates.")
 @click.option("--from-now", is_flag=True, help="Begin with the data of now, not with the start of the run.")
 @click.option("--start-time", metavar="UTC", help="Begin at this time, for example 2026-11-22T10:00:00Z.")
@@ -67,6 +69,8 @@ def run(**arguments: Any) -> None:
         "run_transition": "stop" if arguments["stop_after_run"] else None,
         "simulate": {"idf": options.absolute(arguments["idf"])},
     }
+    if arguments["env"] is not None or arguments["source"] is None:
+        hand_over(arguments["env"], arguments["instrument"], arguments["config_file"], flags)
     simulate, recording, defaults = arguments["simulate"], None, None
     if arguments["source"] is not None:
         recording, defaults = _recording(arguments), recorded_defaults()

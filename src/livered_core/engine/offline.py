@@ -287,6 +287,9 @@ class _WholeRuns:
         self._reduction.n_done += chunk.n_events
         self._reduction.n_in_hand = 0
 
+    def replay_wanted(self) -> str:
+        return self._consumer.replay_wanted()
+
     def update_due(self) -> None:
         """Make no update: nobody looks at it."""
 

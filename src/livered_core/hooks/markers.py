@@ -1,10 +1,11 @@
-"""The two names that plugin code uses from pluggy's side: the marker and the word for "leave this chunk out"."""
+"""The names that plugin code uses: the marker, and words for "leave this chunk out" and "begin anew"."""
 
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Any, Final
 
+import attrs
 import pluggy
 
 PROJECT: Final = "livered"
@@ -22,3 +23,22 @@ class Skip(enum.Enum):
 
 SKIP: Final = Skip.SKIP
 """Return this from `process_chunk` to leave a chunk out on purpose: it is counted, and nothing is accumulated."""
+
+
+@attrs.frozen(eq=False)
+class BegunAnew:
+    """Return this from `accumulate` to throw away what was accumulated of the run before.
+
+    A source that can has the run come again from its start, to be reduced as it is now; else the run is marked as
+    incomplete.
+
+    Attributes
+    ----------
+    data
+        What to go on with: the new accumulated data.
+    why
+        One sentence for people.
+    """
+
+    data: Any
+    why: str

@@ -262,9 +262,7 @@ def instantiate(entry: PluginEntry, plugin_class: type, settings: Any) -> Loaded
     except (Exception, SystemExit) as error:
         message = f"Plugin {entry} cannot be set up: {type(error).__name__}: {error}."
         raise PluginLoadError(message) from error
-    return LoadedPlugin(
-        entry.name, entry.version, entry.distribution, instance, data_models(plugin_class)
-    )
+    return LoadedPlugin(entry.name, entry.version, entry.distribution, instance, data_models(plugin_class))
 
 
 def session_problems(plugins: Sequence[LoadedPlugin], owners: Mapping[str, str], backend: str) -> list[str]:

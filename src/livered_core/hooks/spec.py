@@ -132,7 +132,8 @@ class LiveredHooks:
         When: after each `process_chunk` that did not skip; `accumulated` is None for the first of a run.
         Thread: reduction.
         Returns: the new accumulated data, or None for the default: `processed` for the first chunk, else
-        ``accumulated + processed``. Do not change `accumulated` in place: after a failure the old one is kept.
+        ``accumulated + processed``; `BegunAnew` to throw away what was accumulated before. Do not change `accumulated`
+        in place: after a failure the old one is kept.
         On failure: the chunk is dropped and counted, the run is marked incomplete, the next chunk goes on.
 
         Examples

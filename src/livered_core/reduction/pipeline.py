@@ -20,7 +20,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.errors import HookError, LiveredError
 from livered_core.hooks.dispatch import Dispatcher
-from livered_core.hooks.markers import SKIP
+from livered_core.hooks.markers import SKIP, BegunAnew
 from livered_core.model import Chunk, Result, RunEndReason, RunInfo, Update
 from livered_core.reduction.run_state import RunState
 
@@ -86,6 +86,7 @@ class Pipeline:
         self._kept: RunState | None = None
         self._shown: RunState | None = None
         self._last_result: Result | None = None
+        self._replay_wanted = ""
 
     @property
     def state(self) -> RunState | None:
@@ -155,10 +156,24 @@ class Pipeline:
                 self._state = state.with_skipped(chunk)
             else:
                 accumulated = self._hooks.accumulate(state.accumulated, processed, chunk, state.run)
+                if isinstance(accumulated, BegunAnew):
+                    state, accumulated = self._begun_anew(state, accumulated.why), accumulated.data
                 self._state = state.with_chunk(chunk, accumulated)
         except HookError as error:
             self._state = state.with_dropped(chunk)
             self._failed(error)
+
+    def _begun_anew(self, state: RunState, why: str) -> RunState:
+        """Forget the chunks of a run that a plugin has thrown away."""
+        _log.warning("Run %d: what was accumulated is thrown away: %s", state.run.number, why)
+        self._replay_wanted = why
+        anew = RunState(state.run, updates=state.updates)
+        return anew.with_missing(f"{why} Data before that are left out.")
+
+    def replay_wanted(self) -> str:
+        """Say once why the run in hand should come again from its start; empty when it should not."""
+        why, self._replay_wanted = self._replay_wanted, ""
+        return why
 
     def update_due(self) -> None:
         """Make an update of the run in hand, if anything came since the last one.

@@ -128,6 +128,9 @@ class _Collector:
         self.take(chunk, self.run)
         self.n_events += chunk.n_events
 
+    def replay_wanted(self) -> str:
+        return ""
+
     def update_due(self) -> None:
         """Show nothing of it."""
 

@@ -36,6 +36,9 @@ class ChunkConsumer(Protocol):
     def take_chunk(self, chunk: Chunk) -> None:
         """Take a chunk of the run, of at least one pulse."""
 
+    def replay_wanted(self) -> str:
+        """Say once why the run should come again from its start, if the source can do that; empty when not."""
+
     def update_due(self) -> None:
         """Make an update, if there is anything new; also called between runs."""
 

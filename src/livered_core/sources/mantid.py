@@ -10,6 +10,7 @@ All of it happens on the reduction thread, which takes the chunks that Mantid's 
 - StartLiveData does not return: the server does not say what the instrument is.
 - The monitor runs and brings no chunk: Mantid hangs.
 - A run is over and its end was not among the chunks: Mantid has lost it.
+- A plugin has thrown away what it had, because it changed.
 
 Each is followed by a new call of StartLiveData, which replays the run from its start, with growing pauses.
 """
@@ -208,9 +209,9 @@ class MantidSource:
         workspace = door.take(timeout)
         while workspace is not None:
             following = door.take(0.0)
-            lost = self._take(workspace, following is not None, consumer)
-            if lost:
-                return _Trouble(f"{lost} Mantid drops what comes while it hands over a chunk.", False)
+            why = self._take(workspace, following is not None, consumer)
+            if why:
+                return _Trouble(why, False)
             workspace = following
         return None
 

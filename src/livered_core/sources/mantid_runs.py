@@ -138,7 +138,7 @@ class RunFollower:
             # The data after it come again, too.
             self.counts.replayed_events += n_events
             self._replays += 1
-            return f"The end of run {self._number} was lost on the way."
+            return f"The end of run {self._number} was lost on the way: Mantid drops what comes while it hands over a chunk."
         if said.run is None:
             self.counts.between_runs_events += n_events
             self._no_run(said, consumer)
@@ -153,6 +153,9 @@ class RunFollower:
             self._follow(said.run, said, consumer)
             if not is_empty:
                 self._hand_over(said, n_events, workspace, consumer)
+            wanted = consumer.replay_wanted()
+            if wanted and self._begin.says_ends:
+                return wanted
             self._go_on(said, is_empty, more_waits, consumer)
         return ""
 

@@ -6,7 +6,7 @@ import dis
 import functools
 from types import CodeType, FrameType
 
-_STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL")
+_STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 _SKIPPED = ("CACHE", "COPY", "NOP", "DUP_TOP")
 
 
@@ -25,10 +25,12 @@ def _assigned(code: CodeType, last: int) -> tuple[int, tuple[str, ...]]:
             continue
         if instruction.opname == "UNPACK_SEQUENCE" and not names:
             wanted = instruction.arg or 0
-        elif instruction.opname in _STORES and len(names) < wanted:
-            names.append(str(instruction.argval))
-            if len(names) == wanted:
+        elif instruction.opname in _STORES:
+            # From Python 3.13 on one instruction may store two, or store one and load another.
+            stored = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            names += list(stored)[: 1 if instruction.opname.endswith("LOAD_FAST") else 2]
+            if len(names) >= wanted:
                 break
         else:
             break
-    return (len(names), tuple(names)) if len(names) == wanted else (0, ())
+    return (wanted, tuple(names[:wanted])) if len(names) >= wanted else (0, ())

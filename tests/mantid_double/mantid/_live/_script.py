@@ -15,7 +15,7 @@ from mantid.api._handles import Workspace, handle
 from mantid.api._manager import register
 
 # What boost's \R takes for the end of a line, byte by byte: of UTF-8 the byte 0x85, too.
-_END_OF_LINE = re.compile(rb"\r\n|[\n\v\f\r]")
+_END_OF_LINE = re.compile(rb"\r\n|[\n\v\f\r\x85]")
 _INDENT = b" " * 8
 
 
