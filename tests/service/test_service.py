@@ -206,3 +206,40 @@ def test_systemd_finds_nothing_wrong_with_the_unit(manager, tmp_path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_starts_it_anew_when_the_reduction_hangs(manager, tmp_path, install):
+    hangs = PLUGIN.replace(
+        "return chunk.n_events",
+        """import pathlib, threading
+            file = pathlib.Path("hung")
+            if not file.exists():
+                file.touch()
+                threading.Event().wait()
+            return chunk.n_events""",
+    )
+    site = install(
+        "livered-svc", {"svc_plugin.py": hangs}, {"livered.instruments": ["SVC = svc_plugin:Instrument"]}
+    )
+    env = make_environment(tmp_path / "env", site)
+    unit = Path(manager["XDG_CONFIG_HOME"]) / "systemd" / "user" / UNIT
+    (unit.parent / f"{UNIT}.d").mkdir(parents=True)
+    fast = "[Service]\nRestartSec=100ms\nWatchdogSec=2\nLimitCORE=0\n"
+    (unit.parent / f"{UNIT}.d" / "fast.conf").write_text(fast)
+    with scripted_server(client) as server:
+        config = tmp_path / "c.toml"
+        config.write_text(
+            f'address = "{server.address}"\nupdate_every = 0.2\nbackend = "auto"\n[mantid]\nenvironment = "{env}"\n'
+        )
+        installed = livered(
+            tmp_path, "service", "install", "-i", "SVC", "--config", "c.toml", environment=manager
+        )
+        assert installed.returncode == 0, installed.stderr
+        assert systemctl(manager, "daemon-reload").returncode == 0
+        assert systemctl(manager, "start", UNIT).returncode == 0
+
+        until((tmp_path / "hung").exists)
+        hung = main_pid(manager)
+        until(lambda: main_pid(manager) not in (0, hung))
+        until(lambda: status(manager).get("pid") != hung and status(manager).get("n_updates", 0) > 0)
+        assert systemctl(manager, "stop", UNIT).returncode == 0

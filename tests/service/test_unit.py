@@ -134,7 +134,8 @@ def test_the_unit_holds_what_keeps_a_live_service_alive():
             "StartLimitBurst": "1000",
         },
         "Service": {
-            "Type": "exec",
+            "Type": "notify",
+            "WatchdogSec": "900",
             "WorkingDirectory": "/home/nom/live data",
             "ExecStartPre": '-"/env/bin/python" -m livered_core check --no-connect --instrument NOM',
             "ExecStart": '"/env/bin/python" -m livered_core run --instrument NOM --config "/home/nom/my 100%%.toml"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from livered_core.engine.setup import load_configuration, recorded_defaults, sim
 from livered_core.errors import EXIT_DIED, ConfigError
 from livered_core.model.text import one_line
 from livered_core.recording import Recording, open_recording
+from livered_core.service.notify import Notifier
 
 _log = logging.getLogger(__name__)
 _ENDED_AT_ONCE: Final = "livered: asked to stop again, ended at once; what was not published is lost."
@@ -126,7 +128,7 @@ def _stop(session: Session, screen: Screen, name: str) -> None:
 
 
 class _Watch:
-    """Shows the session's health, redrawn or as lines; called by the session a few times a second."""
+    """Shows the session's health and tells the service manager of it; called by the session a few times a second."""
 
     def __init__(self, session: Session, screen: Screen) -> None:
         self._session = session
@@ -134,6 +136,7 @@ class _Watch:
         self._clock = SystemClock()
         self._rate = EventRate()
         self._times = LineTimes()
+        self._notifier = Notifier.of(os.environ)
         self._failed = False
         self.last_run: Health | None = None
         """The last snapshot that had a run."""
@@ -142,6 +145,7 @@ class _Watch:
         try:
             health = self._session.health()
             if health is not None:
+                self._notifier.alive(self._clock.monotonic(), health.source.turns)
                 self._show(health)
         except Exception as error:  # noqa: BLE001  (the reduction goes on without a screen)
             if not self._failed:

@@ -205,7 +205,7 @@ def _import_scripts(values: Mapping[str, Any], scripts: Mapping[str, Path], docu
     document.remark(
         table,
         "When a script changes during a run, livereduce begins the run again. livered keeps what is accumulated; "
-        'with when_changed = "restart" it begins anew with the next chunk.',
+        'with when_changed = "restart" it begins the run again, too.',
     )
 
 

@@ -48,7 +48,7 @@ class ScriptsSettings:
     when_changed: WhenChanged = attrs.field(
         default="keep",
         metadata=about(
-            "when the content of process changes: keep what is accumulated, or restart with nothing"
+            "when the content of process changes: keep what is accumulated, or restart the run: it is replayed"
         ),
     )
     protect_accumulation: bool = attrs.field(

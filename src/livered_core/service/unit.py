@@ -22,6 +22,8 @@ MARKER: Final = (
 
 _MARGIN_S: Final = 30.0
 """Seconds that livered has to stop beyond those that Mantid and the sinks may take."""
+_WATCHDOG_S: Final = 900
+"""No chunk, and no update, should take so many seconds."""
 # Control characters, and what stands for bytes that are no UTF-8: systemd passes over lines with either.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _ESCAPED: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -37,7 +39,9 @@ StartLimitIntervalSec=8640
 StartLimitBurst=1000
 
 [Service]
-Type=exec
+Type=notify
+# livered gives signs of life as long as its work goes on; else it is ended and started anew.
+WatchdogSec={watchdog}
 WorkingDirectory={folder}
 # It says in the journal all that is wrong, and does not decide: a failed ExecStartPre would be tried again for ever.
 ExecStartPre=-{check}
@@ -110,6 +114,7 @@ def unit_text(unit: ServiceUnit) -> str:
         folder=folder_word(unit.working_directory),
         check=command_line(unit.python, ("-m", "livered_core", *unit.check)),
         run=command_line(unit.python, ("-m", "livered_core", *unit.run)),
+        watchdog=_WATCHDOG_S,
         stop=math.ceil(unit.stop_timeout + _MARGIN_S),
     )
 

@@ -141,6 +141,8 @@ class SourceStatus:
     chunk_s
         How old data are that come in time, seconds, because they come in chunks of this length; 0 where they come
         one by one.
+    turns
+        How often the source's loop has turned: it stands still when the reduction hangs.
     stuck
         Whether something holds on that cannot be ended, so that the process must not wait for it.
     """
@@ -158,6 +160,7 @@ class SourceStatus:
     beam_off_s: float | None = None
     read_fraction: float | None = None
     chunk_s: float = 0.0
+    turns: int = 0
     stuck: bool = False
 
 

@@ -117,6 +117,7 @@ class MantidSource:
         self._failures = 0
         self._silences = 0
         self._stuck = False
+        self._turns = 0
         # Of the call in hand.
         self._door: Door | None = None
         self._reader = ChunkReader(settings.instrument)
@@ -145,6 +146,7 @@ class MantidSource:
             counts={**attrs.asdict(self._runs.counts), "restarts": max(0, self._connects - 1)},
             beam_off_s=None if self._beam_s is None else max(0.0, self._new_s - self._beam_s),
             chunk_s=self._settings.request.update_every,
+            turns=self._turns,
             stuck=self._stuck,
         )
 
@@ -174,12 +176,18 @@ class MantidSource:
                 "start of the run" if self._begin.wants_current_run else "time asked for",
             )
             self._begin_again(trouble.sentence, consumer)
-            self._clock.wait(stop, pause_s)
+            self._wait(stop, pause_s)
         self._connection = Connection.CLOSED
         inside_an_algorithm(lambda: self._runs.stop(consumer))
 
     def _begin_again(self, sentence: str, consumer: ChunkConsumer) -> None:
         inside_an_algorithm(lambda: self._runs.begin_again(sentence, consumer))
+
+    def _wait(self, stop: threading.Event, pause_s: float) -> None:
+        until_s = self._clock.monotonic() + pause_s
+        while (left_s := until_s - self._clock.monotonic()) > 0.0 and not stop.is_set():
+            self._turns += 1
+            self._clock.wait(stop, min(left_s, 1.0))
 
     def _live(self, consumer: ChunkConsumer, stop: threading.Event) -> _Trouble | None:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
@@ -194,6 +202,7 @@ class MantidSource:
         trouble = lost = None
         try:
             while trouble is None and lost is None and not stop.is_set():
+                self._turns += 1
                 lost = self._reduce(door, consumer, _WATCH_S)
                 trouble = self._look(live, door)
                 if live.has_returned and self._connection is Connection.CONNECTING:
@@ -208,6 +217,7 @@ class MantidSource:
         """Reduce the chunks that wait, or wait for one."""
         workspace = door.take(timeout)
         while workspace is not None:
+            self._turns += 1
             following = door.take(0.0)
             why = self._take(workspace, following is not None, consumer)
             if why:

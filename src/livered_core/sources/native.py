@@ -85,6 +85,7 @@ class NativeSource:
         self._builder = ChunkBuilder()
         self._pacer = ChunkPacer(settings.update_every)
         self._in_run = False
+        self._turns = 0
 
     def status(self) -> SourceStatus:
         """Return a snapshot; safe from any thread."""
@@ -102,6 +103,7 @@ class NativeSource:
             counts=self._state.counts.by_name(),
             beam_off_s=reader.beam_off_s,
             read_fraction=reader.read_fraction,
+            turns=self._turns,
         )
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
@@ -140,6 +142,7 @@ class NativeSource:
 
     def _step(self, consumer: ChunkConsumer) -> None:
         """Take one item, or see that the chunk is due."""
+        self._turns += 1
         remaining = self._pacer.remaining(self._clock.monotonic())
         if remaining <= 0.0:
             self._close_chunk(consumer)
