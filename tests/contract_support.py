@@ -30,6 +30,26 @@ CHARGE_PC = 100
 REPORT = "import contract_probe\noutput = contract_probe.call(input, output)"
 """A script that hands its variables to `Probe.call`."""
 
+LIVE_SNS = {
+    "Instrument": "NOMAD",
+    "Listener": "SNSLiveEventDataListener",
+    "OutputWorkspace": "live",
+    "PreserveEvents": True,
+    "AccumulationMethod": "Replace",
+    "UpdateEvery": 0.2,
+    "ProcessingScript": REPORT,
+    "FromNow": False,
+    "FromStartOfRun": True,
+}
+"""Properties with which the SNS listener follows a server of a test; the address is missing."""
+LIVE_FAKE = {
+    "Instrument": "ADARA_FakeEvent",
+    "OutputWorkspace": "live",
+    "PreserveEvents": True,
+    "UpdateEvery": 0.1,
+}
+"""Properties for the fake listener of the facility TEST_LIVE."""
+
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <instrument xmlns="http://www.mantidproject.org/IDF/1.0" name="TINY"
             valid-from="2000-01-01 00:00:00" valid-to="2100-01-31 23:59:59" last-modified="2026-01-01 00:00:00">

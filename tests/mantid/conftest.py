@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -17,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from contract_support import Probe
+from contract_support import LIVE_SNS, Probe
+from sms_support import scripted_server
 from waiting import until
 
 DOUBLE = Path(__file__).parents[1] / "mantid_double"
@@ -37,9 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.mantid)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _mantid() -> Iterator[None]:
-    """Make `mantid` importable, and take the double away afterwards."""
+    """Make `mantid` importable, and take the double away afterwards.
+
+    Per module: a folder without ``__init__.py`` is no package for pytest, whose fixtures would live until the end.
+    """
     if _is_real():
         yield
         return
@@ -60,7 +65,7 @@ def _is_double() -> bool:
     return mantid.__version__.endswith(".double")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def mantid_environment(_mantid: None) -> dict[str, str]:
     """Environment variables with which a child process finds the same `mantid`; add them to those of the process."""
     folders = [str(DOUBLE)] if _is_double() else []
@@ -192,3 +197,27 @@ def live_data() -> Iterator[Callable[..., LiveData]]:
             each.algorithm.cancel()
             each.join()
         each.cancel()
+
+
+@pytest.fixture
+def follow(live_data: Callable[..., LiveData]) -> Iterator[Callable[..., tuple[Any, LiveData]]]:
+    """Start live data on a server's script, and give out both; at the end they are stopped."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: Any, **properties: Any) -> tuple[Any, LiveData]:
+            server = stack.enter_context(scripted_server(script))
+            return server, live_data(**{**LIVE_SNS, "Address": server.address, **properties}).start()
+
+        yield start
+
+
+@pytest.fixture
+def test_live(tidy: None) -> Iterator[None]:
+    """Make TEST_LIVE the facility, with a fake listener that gives 2000 events a second."""
+    from mantid.kernel import ConfigService
+
+    ConfigService.setFacility("TEST_LIVE")
+    ConfigService.setString("fakeeventdatalistener.datarate", "2000")
+    yield
+    ConfigService.setString("fakeeventdatalistener.datarate", "200")
+    ConfigService.setString("fakeeventdatalistener.endrunevery", "0")

@@ -6,27 +6,28 @@ import threading
 
 import pytest
 
-from contract_support import REPORT, SECOND, beat, descriptions, now_ns, prologue, pulses, run_status
+from contract_support import (
+    LIVE_FAKE,
+    LIVE_SNS,
+    REPORT,
+    SECOND,
+    beat,
+    descriptions,
+    now_ns,
+    prologue,
+    pulses,
+    run_status,
+)
 from livered_core.adara import RunStatusCode, StartRequest
 from sms_support import scripted_server
 from waiting import until
 
-FAKE = {"Instrument": "ADARA_FakeEvent", "OutputWorkspace": "live", "PreserveEvents": True}
+FAKE = {key: value for key, value in LIVE_FAKE.items() if key != "UpdateEvery"}
 SNS = {
-    "Instrument": "NOMAD",
-    "Listener": "SNSLiveEventDataListener",
-    "OutputWorkspace": "live",
-    "PreserveEvents": True,
-    "AccumulationMethod": "Replace",
-    "UpdateEvery": 0.2,
+    key: value
+    for key, value in LIVE_SNS.items()
+    if key not in ("ProcessingScript", "FromNow", "FromStartOfRun")
 }
-
-
-@pytest.fixture
-def test_live():
-    from mantid.kernel import ConfigService
-
-    ConfigService.setFacility("TEST_LIVE")
 
 
 def test_defaults():
@@ -162,10 +163,10 @@ def test_the_first_chunk_replaces_what_there_was_also_with_add(test_live, live_d
 
     adding = {**FAKE, "AccumulationMethod": "Add", "ProcessingScript": REPORT}
     live = live_data(**adding, UpdateEvery=0.1).start()
-    until(lambda: probe.n_events > 50)
+    until(lambda: probe.n_events > 500)
     live.cancel()
     live_data(**adding, UpdateEvery=0.0).start()
-    assert mtd["live"].getNumberEvents() == probe.seen[-1].n_events < 50
+    assert mtd["live"].getNumberEvents() == probe.seen[-1].n_events < 500
 
 
 def test_a_script_that_fails_in_the_first_chunk_is_raised_and_nothing_is_left(test_live, live_data):
