@@ -10,6 +10,7 @@ from typing import Any
 
 from mantid.api._data import GroupData, WorkspaceData
 from mantid.api._handles import Workspace, data_of, handle
+from mantid.kernel import ConfigService
 
 
 class AnalysisDataServiceImpl:
@@ -95,9 +96,10 @@ class AnalysisDataServiceImpl:
     __contains__ = doesExist
 
     def getObjectNames(self, contain: str = "") -> list[str]:
-        """Names of what is shown: hidden ones (``__``) are left out."""
+        """Names of what is shown: hidden ones (``__``) are left out, unless the configuration shows them."""
+        hidden = ConfigService["MantidOptions.InvisibleWorkspaces"] == "1"
         with self._lock:
-            return sorted(name for name in self._items if contain in name and not name.startswith("__"))
+            return sorted(name for name in self._items if contain in name and (hidden or not name.startswith("__")))
 
     def size(self) -> int:
         return len(self.getObjectNames())
