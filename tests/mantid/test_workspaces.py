@@ -233,6 +233,13 @@ class TestAlgorithms:
         with named(made, "__livered_for_a_while"):
             AnalysisDataService.remove("__livered_for_a_while")  # a script may do that
 
+    def test_a_group_and_its_members_are_named_for_a_while(self):
+        before, group = names(), make_group([histogram(), histogram()])
+        with named(group, "__livered_group"):
+            assert len(names() - before) == 3
+        assert names() == before
+        assert len(members_of(group)) == 2
+
 
 def test_kinds():
     made = histogram()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from livered_core.errors import DataModelError
+from livered_core.workspaces.kinds import kind_of, members_of
 
 _OUTPUT: Final = "OutputWorkspace"
 _NO_NAME: Final = "__livered_unused"
@@ -134,12 +135,16 @@ def named(workspace: Any, name: str) -> Iterator[None]:
     from mantid.api import AnalysisDataService
 
     AnalysisDataService.addOrReplace(name, workspace)
+    # The members of a group get names, too, and keep them when the group is removed.
+    members = members_of(workspace) if kind_of(workspace) == "group" else []
+    names = [name, *(str(member.name()) for member in members)]
     try:
         yield
     finally:
         # Whoever was called may have deleted it.
-        if AnalysisDataService.doesExist(name):
-            AnalysisDataService.remove(name)
+        for each in names:
+            if each and AnalysisDataService.doesExist(each):
+                AnalysisDataService.remove(each)
 
 
 def make_group(members: Iterable[Any]) -> Any:
