@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,13 @@ def _is_real() -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    real = _is_real()
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.mantid)
+            if real:
+                # What Mantid itself warns of is not an error of livered's.
+                item.add_marker(pytest.mark.filterwarnings("ignore"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,6 +51,9 @@ def _mantid() -> Iterator[None]:
     Per module: a folder without ``__init__.py`` is no package for pytest, whose fixtures would live until the end.
     """
     if _is_real():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("mantid.simpleapi")
         yield
         return
     sys.path.insert(0, str(DOUBLE))

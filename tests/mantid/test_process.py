@@ -182,3 +182,19 @@ def _read_until(process, text: str) -> str:
         if text in line:
             return screen
     raise AssertionError(screen)
+
+
+def test_check_says_why_mantid_is_not_taken(folder, environment):
+    """The toy has a plugin for native data only."""
+    example = Path(__file__).parents[2] / "examples" / "toy_diffractometer"
+    environment["PYTHONPATH"] = f"{environment.get('PYTHONPATH', '')}:{example / 'src'}"
+    site = folder / "site"
+    (site / "toy-1.dist-info").mkdir(parents=True)
+    (site / "toy-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1\n")
+    (site / "toy-1.dist-info" / "entry_points.txt").write_text(
+        "[livered.instruments]\nTOY = livered_toy.plugin:Toy\n"
+    )
+    environment["PYTHONPATH"] += f":{site}"
+    done = livered(folder, "check", "--instrument", "TOY", "--no-connect", environment=environment)
+    assert "mantid:        not used: plugin toy does not work with its data" in done.stdout
+    assert "backend:       native" in done.stdout

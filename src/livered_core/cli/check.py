@@ -13,14 +13,14 @@ import click
 from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.handover import chosen_environment, env_option, hand_over, is_here
-from livered_core.config import Config
 from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
 from livered_core.engine.installed import environment_report
-from livered_core.engine.setup import load_configuration, make_plugins, plugin_problems
+from livered_core.engine.setup import LoadedConfiguration, load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
 from livered_core.sources.adara_connection import AdaraAddress
+from livered_core.sources.mantid_facilities import mantid_is_installed
 
 _CONNECT_TIMEOUT_S = 5.0
 
@@ -62,7 +62,7 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
         problems.append(str(error))
     address = config.address
     try:
-        address = _tell_of_mantid(config, backend) or address
+        address = _tell_of_mantid(loaded, backend) or address
     except ConfigError as error:
         problems += error.problems
     except LiveredError as error:
@@ -103,11 +103,22 @@ def _finish(problems: list[str]) -> None:
     say("All is well.")
 
 
-def _tell_of_mantid(config: Config, backend: str) -> str:
+def _why_not(loaded: LoadedConfiguration) -> str:
+    """Say why Mantid was not chosen."""
+    if not mantid_is_installed():
+        return "it is not installed here"
+    for (entry, _), models in zip(loaded.plugins, loaded.data_models, strict=True):
+        if "mantid" not in models:
+            return f"plugin {entry.name} does not work with its data"
+    return "it cannot be imported; see above"
+
+
+def _tell_of_mantid(loaded: LoadedConfiguration, backend: str) -> str:
     """Tell what Mantid is and knows, where it reads the stream; return the address that it would take."""
+    config = loaded.config
     if backend != "mantid":
         if backend and config.backend == "auto":
-            _tell("mantid", "not used: it is not installed here, or a plugin does not work with its data")
+            _tell("mantid", f"not used: {_why_not(loaded)}")
         return ""
     report = report_mantid(config)
     instrument = report.instrument

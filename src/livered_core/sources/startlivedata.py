@@ -39,7 +39,6 @@ What was seen of Mantid, and what is done about it:
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 import threading
@@ -169,18 +168,13 @@ def inside_an_algorithm(call: Callable[[], _T]) -> _T:
     They look for a function of this name with an algorithm as ``self`` among their callers, as in RunPythonScript. An
     algorithm remembers its children, so that each call has a new one.
     """
-    return _caller_class()().PyExec(call)  # type: ignore[no-any-return]
-
-
-@functools.cache
-def _caller_class() -> Any:
     from mantid.api import PythonAlgorithm
 
     class Livered(PythonAlgorithm):  # type: ignore[misc]
-        def PyExec(self, call: Callable[[], _T]) -> _T:  # noqa: N802
+        def PyExec(self) -> _T:  # noqa: N802
             return call()
 
-    return Livered
+    return Livered().PyExec()
 
 
 @attrs.frozen
