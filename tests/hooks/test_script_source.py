@@ -148,7 +148,9 @@ def test_a_traceback_shows_the_lines_that_ran_and_not_those_of_the_file(run, tmp
     write = f"import pathlib\npathlib.Path(r'{tmp_path}/script.py').write_text('other = 1')\n"
     with pytest.raises(ScriptError) as caught:
         run(write + "raise ValueError('no')\n")
-    assert "line 3, in PyExec\n    raise ValueError('no')" in "".join(traceback.format_exception(caught.value))
+    assert "line 3, in PyExec\n    raise ValueError('no')" in "".join(
+        traceback.format_exception(caught.value)
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-import livered_nom.references
+import livered_nom.counting
 from beamline_support import count_run, simulated_run
 from hooks_support import update
 from livered_core import (
@@ -201,7 +201,7 @@ def test_what_was_counted_is_kept_by_content(
         read.append(path)
         return read_run(path, *args, **kwargs)
 
-    monkeypatch.setattr(livered_nom.references, "read_run", spy)
+    monkeypatch.setattr(livered_nom.counting, "read_run", spy)
     second = reduce_silicon(ReferenceSettings(vanadium=Path(copied))).result
     assert read == []
     np.testing.assert_array_equal(bank(first, 5).y, bank(second, 5).y)
@@ -284,7 +284,7 @@ def test_live_curves_do_not_wait(
 ) -> None:
     begun, goes_on = threading.Event(), threading.Event()
 
-    monkeypatch.setattr(livered_nom.references, "read_run", read_when(goes_on, begun))
+    monkeypatch.setattr(livered_nom.counting, "read_run", read_when(goes_on, begun))
     reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
     assert begun.wait(60)
     before = reduced.again()
@@ -304,7 +304,7 @@ def test_the_last_update_of_a_live_run_waits_for_them(
 ) -> None:
     asked = threading.Event()
 
-    monkeypatch.setattr(livered_nom.references, "read_run", read_when(asked))
+    monkeypatch.setattr(livered_nom.counting, "read_run", read_when(asked))
     references = ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False, wait_at_end=60.0)
     reduced = reduce_silicon(references, live=True)
     assert bank(reduced.result, 2).y_name == "intensity"
@@ -332,7 +332,7 @@ def test_the_end_of_the_session_ends_what_is_prepared(
         stopped.set()
         return read_run(path, *args, stop=stop, **kwargs)
 
-    monkeypatch.setattr(livered_nom.references, "read_run", endless)
+    monkeypatch.setattr(livered_nom.counting, "read_run", endless)
     reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
     assert begun.wait(60)
     reduced.plugin.session_ended()
@@ -341,7 +341,7 @@ def test_the_end_of_the_session_ends_what_is_prepared(
 
 def _renamed(runs: Path, folder: Path) -> Path:
     """The vanadium, measured on another instrument."""
-    xml = livered_nom.references.__file__
+    xml = livered_nom.counting.__file__
     source = Path(xml).with_name("simulated_instrument.xml").read_text(encoding="utf-8")
     assert source.count('name="NOMAD"') == 1
     idf = folder / "other.xml"
@@ -437,7 +437,7 @@ def test_a_stop_ends_the_wait_and_no_result_is_made(
 ) -> None:
     goes_on = threading.Event()
 
-    monkeypatch.setattr(livered_nom.references, "read_run", read_when(goes_on))
+    monkeypatch.setattr(livered_nom.counting, "read_run", read_when(goes_on))
     reduced = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara", cache=False), live=True)
     offline = attrs.evolve(SESSION, live=False, stopping=lambda: True)
     reduced.plugin.session_started(offline)

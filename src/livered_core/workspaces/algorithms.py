@@ -75,8 +75,8 @@ def run_algorithm_for(name: str, outputs: Sequence[str], /, **properties: Any) -
         for key, value in properties.items():
             algorithm.setProperty(key, value)
         algorithm.execute()
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        # Some of Mantid's messages have many lines, the first of which says it.
+    except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
+        # What Mantid throws becomes one of these; its text may have many lines, the first of which says it.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         message = f"Mantid's {name} failed: {reason}."
         raise DataModelError(message) from error

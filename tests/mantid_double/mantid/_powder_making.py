@@ -10,55 +10,33 @@ import numpy as np
 
 from mantid._algorithms import Algorithm, output, register, value
 from mantid.api._events import EventData, Events, joined
-from mantid.api._instrument import InstrumentData, Vector
-from mantid.api._matrix import MatrixWorkspace
+from mantid.api._instrument import InstrumentData, SpectrumInfo, Vector
 from mantid.kernel import FloatTimeSeriesProperty
 
 _EMPTY = 8.99e307
 
 
-class DetectorInfo:
-    """mantid.geometry.DetectorInfo: monitors first, as their ids are the smallest."""
-
-    def __init__(self, instrument: InstrumentData | None) -> None:
-        geometry = instrument.geometry if instrument is not None and instrument.xml else None
-        self._ids = np.zeros(0, np.int32)
-        self._positions = np.zeros((0, 3))
-        self._n_monitors = 0
-        if geometry is not None:
-            order = np.argsort(geometry.monitor_id)
-            self._ids = np.concatenate([geometry.monitor_id[order], geometry.pixel_id])
-            self._positions = np.concatenate([geometry.monitor_position[order], geometry.position])
-            self._n_monitors = len(order)
-
-    def size(self) -> int:
-        return len(self._ids)
-
-    __len__ = size
-
-    def detectorIDs(self) -> np.ndarray:
-        view = self._ids.view()
-        view.flags.writeable = False
-        return view
-
-    def isMonitor(self, index: int) -> bool:
-        return index < self._n_monitors
-
-    def position(self, index: int) -> Vector:
-        return Vector(self._positions[index])
-
-
-def _detector_info(self: Any) -> DetectorInfo:
+def _position(self: Any, index: int) -> Vector:
+    """Return where the only detector of a spectrum is; part of mantid.api.SpectrumInfo."""
     instrument = self._data.instrument
-    if not hasattr(instrument, "detector_info"):
-        made = DetectorInfo(instrument)
-        if instrument is None:
-            return made
-        instrument.detector_info = made
-    return instrument.detector_info
+    (detector,) = self._data.detectors_of(index).tolist()
+    geometry = instrument.geometry
+    if detector in instrument.place:
+        return Vector(geometry.position[instrument.place[detector]])
+    return Vector(geometry.monitor_position[geometry.monitor_id.tolist().index(detector)])
 
 
-MatrixWorkspace.detectorInfo = _detector_info  # type: ignore[attr-defined]
+def _has_detectors(self: Any, index: int) -> bool:
+    """Say whether a spectrum has detectors, monitors among them; part of mantid.api.SpectrumInfo."""
+    instrument = self._data.instrument
+    if instrument is None or not instrument.xml:
+        return False
+    monitors = instrument.geometry.monitor_id
+    return any(int(each) in instrument.place or each in monitors for each in self._data.detectors_of(index))
+
+
+SpectrumInfo.position = _position  # type: ignore[attr-defined]
+SpectrumInfo.hasDetectors = _has_detectors  # type: ignore[method-assign]
 
 
 @register

@@ -3,72 +3,48 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import ClassVar
 
 import attrs
-import numpy as np
 
 from livered_core import (
     Chunk,
     DataModelError,
     Instrument,
-    InstrumentDefinition,
     LiveredError,
     Result,
     RunInfo,
     SessionInfo,
-    SlowLog,
     Update,
     hookimpl,
 )
 from livered_core.diffraction import (
     Calibration,
-    CalibrationFit,
     EventFilter,
-    NullScattererError,
     SampleScattering,
-    calibration_from_geometry,
-    fit_calibration,
     read_calibration,
     sample_scattering,
     warm_up,
 )
 from livered_core.geometry import InstrumentCache
-from livered_nom.banks import make_tables
-from livered_nom.characterization import read_characterization
-from livered_nom.counts import NomCounts, Tables, count_chunk
+from livered_nom.composition import logged_formula, said_formula
+from livered_nom.counting import NativeFiles, RunFiles
+from livered_nom.counts import NomCounts, count_chunk
 from livered_nom.curves import Note
-from livered_nom.references import ROLES, Corrections, References, Target
+from livered_nom.file_checks import check_files
+from livered_nom.mantid_chunks import MantidChunks
+from livered_nom.mantid_files import MantidFiles
+from livered_nom.prepared import Prepared, prepare
+from livered_nom.references import Corrections, References
 from livered_nom.result import Reduction, describe_problem, make_result
 from livered_nom.settings import NomSettings
 from livered_nom.total import Plan, make_plan
 
-INSTRUMENT = "NOMAD"
-"""Name of the instrument in definitions and calibrations."""
 PULSE_VETO = 0x4
 """Bit of a pulse that the accelerator vetoed."""
-COMPOSITION_FIELDS = ("chemical_formula", "formula", "ChemicalFormula", "composition")
-"""Fields of the run's sample that may hold its composition."""
-COMPOSITION_LOGS = ("SampleFormula", "BL1B:CS:ITEMS:Formula")
-"""Logs that may hold it: NOMAD's item tracking."""
 
 log = logging.getLogger(__name__)
-
-
-@attrs.frozen(eq=False)
-class _Prepared:
-    """What focusing needs, and what it was made of."""
-
-    instrument: Instrument
-    target: Target
-    fit: CalibrationFit
-
-    @property
-    def tables(self) -> Tables:
-        return self.target.tables
 
 
 @attrs.define(eq=False)
@@ -85,12 +61,13 @@ class NomPlugin:
     """
 
     settings_class: ClassVar[type[NomSettings]] = NomSettings
-    data_models: ClassVar[tuple[str, ...]] = ("native",)
+    data_models: ClassVar[tuple[str, ...]] = ("native", "mantid")
 
     settings: NomSettings = attrs.field(factory=NomSettings)
     _calibration: Calibration | None = attrs.field(default=None, init=False, repr=False)
     _instruments: InstrumentCache = attrs.field(factory=InstrumentCache, init=False, repr=False)
-    _prepared: _Prepared | None = attrs.field(default=None, init=False, repr=False)
+    _mantid: MantidChunks | None = attrs.field(default=None, init=False, repr=False)
+    _prepared: Prepared | None = attrs.field(default=None, init=False, repr=False)
     _references: References | None = attrs.field(default=None, init=False, repr=False)
     _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
     _live: bool = attrs.field(default=True, init=False, repr=False)
@@ -99,70 +76,15 @@ class NomPlugin:
 
     def check(self) -> list[str]:
         """Say in sentences what is wrong with the files of the settings; for ``livered check`` and the start."""
-        return [*self._check_calibration(), *self._check_references(), *self._check_total()]
-
-    def _check_calibration(self) -> list[str]:
-        if self.settings.calibration is None:
-            return []
-        try:
-            calibration = read_calibration(self.settings.calibration)
-        except LiveredError as error:
-            return [str(error)]
-        problems = []
-        if not calibration.is_for(INSTRUMENT):
-            problems.append(
-                f"Calibration file {calibration.source} is for {calibration.instrument}: "
-                f"set calibration in [plugins.nom] to one of {INSTRUMENT}."
-            )
-        if not calibration.usable.any():
-            problems.append(
-                f"Calibration file {calibration.source} has no pixel in use: "
-                "set calibration in [plugins.nom] to one that has."
-            )
-        return problems
-
-    def _check_references(self) -> list[str]:
-        settings = self.settings.references
-        named = {role: path for role in ROLES if (path := getattr(settings, role)) is not None}
-        problems = [
-            f"There is no {role} file {path}: correct {role} in [plugins.nom.references]."
-            for role, path in named.items()
-            if not path.exists()
-        ]
-        problems += [
-            f"{path} is named as {role} and as vanadium: a run cannot be both; correct [plugins.nom.references]."
-            for role, path in named.items()
-            if role != "vanadium" and path.resolve() == named.get("vanadium", Path()).resolve()
-        ]
-        if settings.characterization is not None:
-            try:
-                read_characterization(settings.characterization)
-            except LiveredError as error:
-                problems.append(str(error))
-            if settings.run_files is None:
-                problems.append(
-                    "A characterisation file names runs by number, and run_files does not say where they are: set it "
-                    "in [plugins.nom.references]."
-                )
-        return problems
-
-    def _check_total(self) -> list[str]:
-        try:
-            if self.settings.total_scattering.composition:
-                sample_scattering(self.settings.total_scattering.composition)
-            make_plan(self.settings.total_scattering)
-        except NullScattererError:
-            return []  # its banks can be shown
-        except LiveredError as error:
-            return [f"{error} See [plugins.nom.total_scattering]."]
-        return []
+        return check_files(self.settings)
 
     @hookimpl
     def session_started(self, session: SessionInfo) -> None:
         """Compile the kernel and read the calibration, so that neither waits for the first chunk."""
         log.debug("preparing the reduction for %s", session.instrument)
         self._live, self._stopping = session.live, session.stopping
-        warm_up()
+        if session.backend != "mantid":
+            warm_up()
         self._read_calibration()
         self._plan = make_plan(self.settings.total_scattering)
 
@@ -180,6 +102,8 @@ class NomPlugin:
         self._calibration = None
         self._prepared = None
         self._logged_formula = ""
+        if self._mantid is not None:
+            self._mantid.forget()
         self._read_calibration()
 
     @hookimpl
@@ -189,19 +113,29 @@ class NomPlugin:
         Raises
         ------
         DataModelError
-            When the chunk comes without an instrument definition, or the calibration does not fit.
+            When the chunk comes without an instrument definition, the calibration does not fit, or one of Mantid's
+            algorithms fails.
         GeometryError
             When the instrument definition cannot be used.
         """
+        self._logged_formula = logged_formula(chunk.logs) or self._logged_formula
+        if chunk.model == "mantid":
+            return self._count_with_mantid(chunk)
         if chunk.instrument is None:
             message = (
                 f"Chunk {chunk.sequence} comes without an instrument definition, so its pixels have no place: "
                 "the source must send one before the events."
             )
             raise DataModelError(message)
-        tables = self._prepare(chunk.instrument, chunk).tables
-        self._logged_formula = _logged_formula(chunk.logs) or self._logged_formula
+        instrument = self._instruments.read(chunk.instrument, chunk.logs)
+        tables = self._prepare(instrument, chunk, chunk.instrument.sha256).tables
         return count_chunk(chunk, tables, self._leave_out, self.settings.monitor)
+
+    def _count_with_mantid(self, chunk: Chunk) -> NomCounts:
+        if self._mantid is None:
+            self._mantid = MantidChunks(self._leave_out, self.settings.monitor)
+        instrument = self._mantid.geometry(chunk).instrument
+        return self._mantid.count(chunk, self._prepare(instrument, chunk).tables)
 
     @hookimpl
     def post_process(self, accumulated: NomCounts, run: RunInfo, update: Update) -> Result:
@@ -264,48 +198,27 @@ class NomPlugin:
 
     def _said_formula(self, run: RunInfo) -> str:
         """Return the composition that the run itself says; empty where it says none."""
-        said = (run.sample.get(field, "").strip() for field in COMPOSITION_FIELDS)
-        return next((text for text in said if text), self._logged_formula)
+        return said_formula(run) or self._logged_formula
 
-    def _prepare(self, definition: InstrumentDefinition, chunk: Chunk) -> _Prepared:
+    def _prepare(self, instrument: Instrument, chunk: Chunk, definition_sha256: str = "") -> Prepared:
         """Return what is prepared for an instrument: that of the last one is kept."""
-        instrument = self._instruments.read(definition, chunk.logs)
         if self._prepared is None or self._prepared.instrument is not instrument:
-            calibration = self._read_calibration() or calibration_from_geometry(instrument)
-            fit = fit_calibration(calibration, instrument)
-            if fit.problem:
-                raise DataModelError(fit.problem)
-            for sentence in fit.sentences:
-                log.warning("%s: %s", calibration.source, sentence)
-            tables = make_tables(self.settings, instrument, calibration)
-            target = Target(tables, instrument.name, definition.sha256, _mean_angles(tables, instrument))
-            self._prepared = _Prepared(instrument, target, fit)
+            calibration = self._read_calibration()
+            self._prepared = prepare(self.settings, instrument, calibration, definition_sha256)
             if self._references is None:
-                self._references = References(self.settings, self._leave_out)
-            self._references.prepare(target, chunk.logs)
+                self._references = References(self.settings, self._run_files(chunk))
+            self._references.prepare(self._prepared.target, chunk.logs)
         return self._prepared
+
+    def _run_files(self, chunk: Chunk) -> RunFiles:
+        """Return what counts other runs: as the chunks are counted."""
+        native = NativeFiles(self._leave_out, self.settings.monitor)
+        if chunk.model != "mantid":
+            return native
+        return MantidFiles(self._leave_out, native, by_monitor=self.settings.normalise_by == "monitor")
 
     def _read_calibration(self) -> Calibration | None:
         """Return the configured calibration, read once a run; None where none is configured."""
         if self._calibration is None and self.settings.calibration is not None:
             self._calibration = read_calibration(self.settings.calibration)
         return self._calibration
-
-
-def _logged_formula(logs: Mapping[str, SlowLog]) -> str:
-    """Return what the logs say of the sample's composition; empty where they say nothing."""
-    for name in COMPOSITION_LOGS:
-        said = logs[name].last if name in logs and len(logs[name].value) else ""
-        if isinstance(said, str) and said.strip():
-            return said.strip()
-    return ""
-
-
-def _mean_angles(tables: Tables, instrument: Instrument) -> tuple[float, ...]:
-    """Return the mean scattering angle of each bank's pixels in use, radians; a right angle for an empty bank."""
-    group = tables.d.group[instrument.pixel_id]
-    angle = instrument.two_theta
-    return tuple(
-        float(np.mean(angle[group == bank])) if bool(np.any(group == bank)) else math.pi / 2
-        for bank in range(len(tables.d.edges))
-    )

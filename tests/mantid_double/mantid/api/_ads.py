@@ -99,7 +99,9 @@ class AnalysisDataServiceImpl:
         """Names of what is shown: hidden ones (``__``) are left out, unless the configuration shows them."""
         hidden = ConfigService["MantidOptions.InvisibleWorkspaces"] == "1"
         with self._lock:
-            return sorted(name for name in self._items if contain in name and (hidden or not name.startswith("__")))
+            return sorted(
+                name for name in self._items if contain in name and (hidden or not name.startswith("__"))
+            )
 
     def size(self) -> int:
         return len(self.getObjectNames())

@@ -28,7 +28,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def _is_real() -> bool:
-    """Say whether a Mantid is installed: this folder itself, found by way of ``tests``, has no origin."""
+    """Say whether a Mantid is installed that is not the double."""
     found = importlib.util.find_spec("mantid")
     return found is not None and found.origin is not None and DOUBLE not in Path(found.origin).parents
 
