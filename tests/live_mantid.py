@@ -195,6 +195,7 @@ def make_source(address: str, **settings: Any) -> MantidSource:
         "server": address,
         "says_ends": True,
         "queue_events": 1_000_000,
+        "max_chunk_events": 1_000_000,
         "silence": 60.0,
         "stop_timeout": 45.0,
         "restarts": 3,

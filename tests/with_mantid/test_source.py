@@ -298,6 +298,43 @@ def test_chunks_come_on_mantids_threads_never_two_at_a_time():
     assert consumer.n_events == N * len(PIXELS)
 
 
+def test_chunks_that_wait_are_reduced_as_one_and_each_pulse_counts_once():
+    go_on = threading.Event()
+    seen: list[tuple[int, float]] = []
+
+    def slow(chunk):
+        go_on.wait(30)
+        run = chunk.data.run()
+        seen.append((chunk.n_pulses, run.getProtonCharge() * 3.6e9))
+        assert chunk.data.getNumberEvents() == chunk.n_events
+
+    def script(client):
+        start_ns = now_ns()
+        client.send(*prologue(7, start_ns))
+        pause = threading.Event()
+        index = 0
+        while work.source.status().waiting_events < 40 * len(PIXELS):
+            client.send(*pulses(start_ns, index, index + 1))
+            index += 1
+            pause.wait(0.02)
+        sent.append(index)
+        go_on.set()
+        client.send(end_of(7, start_ns, start_ns + index * PULSE))
+        beat(client)
+
+    sent: list[int] = []
+    consumer = Consumer()
+    consumer.on_chunk = slow
+    with scripted_server(script) as server, running(make_source(server.address), consumer) as work:
+        work.consumer.wait_for("ended")
+        assert work.source.status().counts["chunks"] > len(seen) + 2
+    assert consumer.n_pulses == sent[0]
+    assert consumer.n_events == sent[0] * len(PIXELS)
+    assert consumer.proton_charge_pc == sent[0] * CHARGE_PC
+    for n_pulses, charge_pc in seen:
+        assert charge_pc == pytest.approx(n_pulses * CHARGE_PC)
+
+
 def test_what_the_reduction_raises_ends_the_source_and_not_mantid():
     class BrokenError(Exception):
         pass

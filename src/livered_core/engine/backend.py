@@ -125,6 +125,7 @@ def mantid_settings(config: Config) -> MantidSettings:
         server=server,
         says_ends=listener == SNS_LISTENER,
         queue_events=config.source.queue_events,
+        max_chunk_events=config.max_chunk_events,
         silence=mantid.silence,
         stop_timeout=mantid.stop_timeout,
         restarts=mantid.restarts,

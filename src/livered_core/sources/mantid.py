@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -30,7 +30,8 @@ from livered_core.config import parse_address
 from livered_core.errors import SourceError
 from livered_core.sources.base import ChunkConsumer, Connection, SourceStatus
 from livered_core.sources.closed_sockets import closed_by_peer
-from livered_core.sources.mantid_chunks import ChunkReader, Said
+from livered_core.sources.mantid_chunks import Said
+from livered_core.sources.mantid_intake import Intake, Piece
 from livered_core.sources.mantid_runs import Begin, RunFollower
 from livered_core.sources.startlivedata import Door, LiveData, LiveRequest, inside_an_algorithm
 from livered_core.workspaces import named
@@ -65,8 +66,8 @@ class MantidSettings:
         ``host:port`` of the stream, whoever said it; empty where that is not known.
     says_ends
         As in `Begin`.
-    queue_events
-        Events that may wait for the reduction.
+    queue_events, max_chunk_events
+        Events that may wait for the reduction, and that are at most put together of what waits.
     silence, stop_timeout, restarts
         As in `MantidConfig`.
     backoff
@@ -79,6 +80,7 @@ class MantidSettings:
     server: str
     says_ends: bool
     queue_events: int
+    max_chunk_events: int
     silence: float
     stop_timeout: float
     restarts: int
@@ -120,7 +122,6 @@ class MantidSource:
         self._turns = 0
         # Of the call in hand.
         self._door: Door | None = None
-        self._reader = ChunkReader(settings.instrument)
         self._paused = False
         self._last_pulse_ns = 0
         self._new_s = clock.monotonic()
@@ -192,10 +193,10 @@ class MantidSource:
     def _live(self, consumer: ChunkConsumer, stop: threading.Event) -> _Trouble | None:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
-        self._reader = ChunkReader(self._settings.instrument)
         self._empty_in_a_row = 0
         self._new_s = self._clock.monotonic()
         door = self._door = Door(self._clock, self._settings.queue_events)
+        intake = Intake(door, self._settings.instrument, self._settings.max_chunk_events)
         live = LiveData(self._request(), door, self._clock)
         self._connects += 1
         live.begin()
@@ -203,7 +204,7 @@ class MantidSource:
         try:
             while trouble is None and lost is None and not stop.is_set():
                 self._turns += 1
-                lost = self._reduce(door, consumer, _WATCH_S)
+                lost = self._reduce(intake, consumer, _WATCH_S)
                 trouble = self._look(live, door)
                 if live.has_returned and self._connection is Connection.CONNECTING:
                     self._connection, self._problem = Connection.CONNECTED, ""
@@ -211,27 +212,26 @@ class MantidSource:
         finally:
             self._end(live)
         # What has come is reduced; it may be the end of a run.
-        return lost or self._reduce(door, consumer, 0.0) or trouble
+        return lost or self._reduce(intake, consumer, 0.0) or trouble
 
-    def _reduce(self, door: Door, consumer: ChunkConsumer, timeout: float) -> _Trouble | None:
-        """Reduce the chunks that wait, or wait for one."""
-        workspace = door.take(timeout)
-        while workspace is not None:
+    def _reduce(self, intake: Intake, consumer: ChunkConsumer, timeout: float) -> _Trouble | None:
+        """Reduce what waits, or wait for a chunk."""
+        piece = intake.take(timeout)
+        while piece is not None:
             self._turns += 1
-            following = door.take(0.0)
-            why = self._take(workspace, following is not None, consumer)
+            self._note(piece.said)
+            why = self._take(piece, intake.more_waits, consumer)
             if why:
                 return _Trouble(why, False)
-            workspace = following
+            piece = intake.take(0.0)
         return None
 
-    def _take(self, workspace: Any, more_waits: bool, consumer: ChunkConsumer) -> str:
-        """Have the hooks reduce a chunk; returns why its run must be asked for again, if it must."""
-        said = self._reader.read(workspace)
-        self._note(said)
+    def _take(self, piece: Piece, more_waits: bool, consumer: ChunkConsumer) -> str:
+        """Have the hooks reduce a piece; returns why its run must be asked for again, if it must."""
+        said, workspace = piece.said, piece.workspace
         with named(workspace, f"__livered_chunk_{self._settings.instrument}"):
             return inside_an_algorithm(
-                lambda: self._runs.take(said, workspace, consumer, more_waits=more_waits)
+                lambda: self._runs.take(said, workspace, consumer, piece.n_chunks, more_waits=more_waits)
             )
 
     def _request(self) -> LiveRequest:

@@ -60,6 +60,18 @@ class Said:
     last_pulse_ns: int
     beam: bool
 
+    def followed_by(self, more: Said) -> Said:
+        """Say what this chunk and the next one of the same run say together."""
+        return attrs.evolve(
+            more,
+            n_events=self.n_events + more.n_events,
+            n_pulses=self.n_pulses + more.n_pulses,
+            proton_charge_pc=self.proton_charge_pc + more.proton_charge_pc,
+            first_pulse_ns=self.first_pulse_ns or more.first_pulse_ns,
+            last_pulse_ns=max(self.last_pulse_ns, more.last_pulse_ns),
+            beam=self.beam or more.beam,
+        )
+
 
 class ChunkReader:
     """Reads chunks in the order in which they come; for one call of StartLiveData and one thread at a time.

@@ -110,7 +110,15 @@ class RunFollower:
         """The run in hand; None between runs."""
         return self._run
 
-    def take(self, said: Said, workspace: Any, consumer: ChunkConsumer, *, more_waits: bool = False) -> str:
+    def take(
+        self,
+        said: Said,
+        workspace: Any,
+        consumer: ChunkConsumer,
+        n_chunks: int = 1,
+        *,
+        more_waits: bool = False,
+    ) -> str:
         """Take a chunk.
 
         Parameters
@@ -121,6 +129,8 @@ class RunFollower:
             The chunk.
         consumer
             Gets what follows from it.
+        n_chunks
+            Chunks of Mantid's that are in it.
         more_waits
             Whether the next chunk is there already: then no update is made.
 
@@ -131,7 +141,7 @@ class RunFollower:
         """
         n_events = self._new_events(said)
         is_empty = n_events == 0 and said.n_pulses == 0
-        self.counts.chunks += 1
+        self.counts.chunks += n_chunks
         self.counts.events += n_events
         self.counts.empty_chunks += is_empty
         if self._has_lost_its_end(said):

@@ -101,6 +101,11 @@ class Door:
         """Events that wait."""
         return sum(n_events for _, n_events in tuple(self._waiting))
 
+    @property
+    def has_chunks(self) -> bool:
+        """Whether a chunk waits."""
+        return bool(self._waiting)
+
     def enter(self, workspace: Any) -> None:
         """Leave a chunk; on Mantid's threads. Waits for room; after `close` the chunk is not taken."""
         n_events = n_events_of(workspace)
