@@ -13,9 +13,11 @@ import click
 from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.handover import chosen_environment, env_option, hand_over, is_here
+from livered_core.clocks import SystemClock
 from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
 from livered_core.engine.installed import environment_report
+from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files import folder_problem
@@ -60,14 +62,15 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
         problems += error.problems
     except LiveredError as error:
         problems.append(str(error))
-    address = config.address
+    address, start = config.address, start_problem(config, SystemClock().now_ns())
+    problems += [start] if start else []
     try:
         address = _tell_of_mantid(loaded, backend) or address
-    except ConfigError as error:
-        problems += error.problems
     except LiveredError as error:
-        problems.append(str(error))
-    problems += _address_problems(address, connect=not no_connect)
+        # Without Mantid's word on it, an address that the configuration does not give is not missing.
+        problems += error.problems if isinstance(error, ConfigError) else [str(error)]
+    else:
+        problems += _address_problems(address, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
     _finish(problems)
 

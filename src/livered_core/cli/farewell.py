@@ -101,6 +101,8 @@ def _nothing_made(last_run: Health) -> str:
         return one_line(" ".join(last_run.missing)).rstrip(".")
     if not last_run.source.counts.get("events", 0):
         return f"no events came from {last_run.source.where}"
+    if last_run.failure:
+        return "nothing of it could be reduced"
     return "it ended before its first chunk was reduced"
 
 

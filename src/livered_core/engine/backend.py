@@ -15,6 +15,7 @@ from livered_core.errors import BackendUnavailable, ConfigError
 from livered_core.sources.mantid import MantidSettings, MantidSource
 from livered_core.sources.mantid_facilities import (
     MantidInstrument,
+    check_listener,
     find_instrument,
     import_mantid,
     keep_paused_events,
@@ -105,6 +106,7 @@ def mantid_settings(config: Config) -> MantidSettings:
             ]
         )
     instrument = mantid_instrument(config)
+    check_listener(instrument.name, mantid.listener, mantid.connection, mantid.listener_properties)
     keep_paused_events(config.source.keep_paused)
     start = start_request(config)
     request = LiveRequest(
@@ -170,7 +172,8 @@ def report_mantid(config: Config) -> MantidReport:
         When it does not know the instrument.
     """
     version = import_mantid()
-    instrument = mantid_instrument(config)
+    instrument, mantid = mantid_instrument(config), config.mantid
+    check_listener(instrument.name, mantid.listener, mantid.connection, mantid.listener_properties)
     return MantidReport(
         version,
         instrument,

@@ -19,8 +19,9 @@ from livered_core.config import Config, run_directory
 from livered_core.engine.backend import choose_backend, mantid_source
 from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
 from livered_core.engine.native import native_source
+from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
-from livered_core.errors import EXIT_DIED, EXIT_OK, SourceError
+from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, SourceError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
 from livered_core.publish.latest import Latest
@@ -85,6 +86,8 @@ class Session:
         self._stop = threading.Event()
         self._done = threading.Event()
         self._ended = False
+        self._hung = False
+        self._turned = (-1, 0.0)
         self._latest = Latest()
         self._parts: _Parts | None = None
         self._failure: BaseException | None = None
@@ -108,7 +111,7 @@ class Session:
     @property
     def stuck(self) -> bool:
         """After the end: whether the process must end at once, because something cannot be ended."""
-        return self._parts is not None and self._parts.source.status().stuck
+        return self._hung or (self._parts is not None and self._parts.source.status().stuck)
 
     def stop(self) -> None:
         """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""
@@ -187,7 +190,8 @@ class Session:
                 self._watch(parts, watch)
             finally:
                 self.stop()
-                reduction.join()
+                if not self._hung:
+                    reduction.join()
         if self._failure is None:
             return EXIT_OK
         trace = "".join(traceback.format_exception(self._failure))
@@ -196,6 +200,9 @@ class Session:
 
     def _open(self, stack: ExitStack) -> _Parts:
         config = self._loaded.config
+        problem = start_problem(config, self._clock.now_ns())
+        if problem:
+            raise ConfigError(problem)
         backend = choose_backend(
             config.backend, self._loaded.data_models, recorded=self._recording is not None
         )
@@ -257,6 +264,8 @@ class Session:
         status_at = 0.0
         while not self._clock.wait(self._done, _WATCH_EVERY_S):
             self._look_after(parts)
+            if self._hangs(parts):
+                break
             if watch is not None:
                 watch()
             if self._clock.monotonic() >= status_at:
@@ -277,6 +286,21 @@ class Session:
                 "The simulated beamline has ended by itself: the log may say why. Start again."
             )
             self.stop()
+
+    def _hangs(self, parts: _Parts) -> bool:
+        """Look whether the reduction, asked to stop, does not get on any more."""
+        source, now_s = parts.source.status(), self._clock.monotonic()
+        if not self._stop.is_set() or source.turns != self._turned[0]:
+            self._turned = (source.turns, now_s)
+        waited_s = now_s - self._turned[1]
+        if source.patience_s is None or waited_s <= source.patience_s:
+            return False
+        self._hung = True
+        self._failure = self._failure or SourceError(
+            f"Asked to stop, the reduction has not come back for {waited_s:.0f} s: a hook, a script or Mantid hangs. "
+            "The process ends without it; what was not published is lost."
+        )
+        return True
 
     def _write_status(self, parts: _Parts) -> None:
         health = self.health()

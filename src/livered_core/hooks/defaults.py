@@ -102,7 +102,7 @@ class DefaultTransforms:
 def _workspace_curves(workspace: Any) -> list[Curve]:
     """Make curves of a workspace; of events as they came, which nobody has binned, their sum."""
     if kind_of(workspace) == "events":
-        unbinned = workspace.blocksize() == 1 or workspace.getNumberHistograms() > MOST_CURVES
+        unbinned = len(workspace.readY(0)) == 1 or workspace.getNumberHistograms() > MOST_CURVES
         if unbinned and workspace.getAxis(0).getUnit().unitID() == "TOF":
             return curves_of(whole_detector(workspace), "whole detector")
     return curves_of(workspace)

@@ -98,7 +98,7 @@ def without_events(processed: Any, chunk: Any) -> Any:
         return processed
     histogram = run_algorithm("ConvertToMatrixWorkspace", InputWorkspace=processed)
     n_events = n_events_of(processed)
-    if n_events and (_has_bin_of(processed, chunk) or not np.any(histogram.extractY())):
+    if n_events and (_has_bin_of(processed, chunk) or not n_events_of(histogram)):
         message = (
             f"The {n_events} events of the chunk have no bins, and their counts would be lost: let the process script "
             "rebin them (Rebin), or set preserve_events = true in [plugins.scripts]."

@@ -232,7 +232,7 @@ class ScriptsPlugin:
             )
             raise ScriptError(message)
         if not isinstance(output, (str, Workspace)):
-            what = "None" if output is None else f"a {type(output).__name__}"
+            what = "None" if output is None else f"something of type {type(output).__name__}"
             message = f"{script.path} has set output to {what}: set it to a workspace or to the name of one."
             raise ScriptError(message)
         return held(output)

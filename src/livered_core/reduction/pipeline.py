@@ -238,7 +238,7 @@ class Pipeline:
         if error.failure.consecutive >= self._settings.max_consecutive_failures:
             message = (
                 f"Gave up after {error.failure.consecutive} failures in a row: {error.failure.sentence} "
-                "Mend the plugin; its traceback is in the log."
+                "Mend what failed; its traceback is in the log."
             )
             raise TooManyFailures(message) from error
 

@@ -143,6 +143,8 @@ class SourceStatus:
         one by one.
     turns
         How often the source's loop has turned: it stands still when the reduction hangs.
+    patience_s
+        Asked to stop, the loop turns or ends within this time, seconds, or it hangs; None where nobody can say.
     stuck
         Whether something holds on that cannot be ended, so that the process must not wait for it.
     """
@@ -161,6 +163,7 @@ class SourceStatus:
     read_fraction: float | None = None
     chunk_s: float = 0.0
     turns: int = 0
+    patience_s: float | None = None
     stuck: bool = False
 
 

@@ -31,7 +31,7 @@ from livered_core.errors import SourceError
 from livered_core.sources.base import ChunkConsumer, Connection, SourceStatus
 from livered_core.sources.closed_sockets import closed_by_peer
 from livered_core.sources.mantid_chunks import Said
-from livered_core.sources.mantid_intake import Intake, Piece
+from livered_core.sources.mantid_intake import Intake
 from livered_core.sources.mantid_runs import Begin, RunFollower
 from livered_core.sources.startlivedata import Door, LiveData, LiveRequest, inside_an_algorithm
 from livered_core.workspaces import named
@@ -48,6 +48,7 @@ _SILENCE_CHUNKS: Final = 3.0
 _LONGEST_SILENCE: Final = 32.0
 """Silence is waited for at most so many times longer than at first; as long while the run is paused."""
 _PAUSED: Final = 10.0
+_MORE_PATIENCE_S: Final = 5.0
 
 
 @attrs.frozen
@@ -127,6 +128,7 @@ class MantidSource:
         self._new_s = clock.monotonic()
         self._beam_s: float | None = None
         self._empty_in_a_row = 0
+        self._total_events = 0
 
     def status(self) -> SourceStatus:
         """Return a snapshot; safe from any thread."""
@@ -148,6 +150,7 @@ class MantidSource:
             beam_off_s=None if self._beam_s is None else max(0.0, self._new_s - self._beam_s),
             chunk_s=self._settings.request.update_every,
             turns=self._turns,
+            patience_s=self._settings.stop_timeout + _MORE_PATIENCE_S,
             stuck=self._stuck,
         )
 
@@ -182,7 +185,8 @@ class MantidSource:
         inside_an_algorithm(lambda: self._runs.stop(consumer))
 
     def _begin_again(self, sentence: str, consumer: ChunkConsumer) -> None:
-        inside_an_algorithm(lambda: self._runs.begin_again(sentence, consumer))
+        not_before_ns = self._request().start_ns or 0
+        inside_an_algorithm(lambda: self._runs.begin_again(sentence, consumer, not_before_ns))
 
     def _wait(self, stop: threading.Event, pause_s: float) -> None:
         until_s = self._clock.monotonic() + pause_s
@@ -193,46 +197,53 @@ class MantidSource:
     def _live(self, consumer: ChunkConsumer, stop: threading.Event) -> _Trouble | None:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
-        self._empty_in_a_row = 0
+        self._empty_in_a_row = self._total_events = 0
         self._new_s = self._clock.monotonic()
         door = self._door = Door(self._clock, self._settings.queue_events)
-        intake = Intake(door, self._settings.instrument, self._settings.max_chunk_events)
-        live = LiveData(self._request(), door, self._clock)
+        request, settings = self._request(), self._settings
+        intake = Intake(door, settings.instrument, request.start_ns or 0, settings.max_chunk_events)
+        live = LiveData(request, door, self._clock)
         self._connects += 1
         live.begin()
         trouble = lost = None
         try:
             while trouble is None and lost is None and not stop.is_set():
                 self._turns += 1
-                lost = self._reduce(intake, consumer, _WATCH_S)
+                lost = self._reduce_one(intake, consumer, _WATCH_S)
                 trouble = self._look(live, door)
                 if live.has_returned and self._connection is Connection.CONNECTING:
                     self._connection, self._problem = Connection.CONNECTED, ""
                     _log.info("StartLiveData has begun: %s.", self._settings.where)
-        finally:
-            self._end(live)
+        except BaseException:
+            # What the reduction raised is what people must see, also where Mantid does not end.
+            self._stuck = not live.end(self._settings.stop_timeout)
+            raise
+        self._end(live)
         # What has come is reduced; it may be the end of a run.
-        return lost or self._reduce(intake, consumer, 0.0) or trouble
+        while lost is None and intake.more_waits:
+            lost = self._reduce_one(intake, consumer, 0.0)
+        return lost or trouble
 
-    def _reduce(self, intake: Intake, consumer: ChunkConsumer, timeout: float) -> _Trouble | None:
-        """Reduce what waits, or wait for a chunk."""
+    def _reduce_one(self, intake: Intake, consumer: ChunkConsumer, timeout: float) -> _Trouble | None:
+        """Have the hooks reduce what waits, or wait for a chunk; say why its run must be asked for again, if it must."""
         piece = intake.take(timeout)
-        while piece is not None:
-            self._turns += 1
-            self._note(piece.said)
-            why = self._take(piece, intake.more_waits, consumer)
-            if why:
-                return _Trouble(why, False)
-            piece = intake.take(0.0)
-        return None
-
-    def _take(self, piece: Piece, more_waits: bool, consumer: ChunkConsumer) -> str:
-        """Have the hooks reduce a piece; returns why its run must be asked for again, if it must."""
-        said, workspace = piece.said, piece.workspace
-        with named(workspace, f"__livered_chunk_{self._settings.instrument}"):
-            return inside_an_algorithm(
-                lambda: self._runs.take(said, workspace, consumer, piece.n_chunks, more_waits=more_waits)
+        if piece is None:
+            return None
+        self._turns += 1
+        self._note(piece.said)
+        quiet_s, more_waits = self._clock.monotonic() - self._new_s, intake.more_waits
+        with named(piece.workspace, f"__livered_chunk_{self._settings.instrument}"):
+            why = inside_an_algorithm(
+                lambda: self._runs.take(
+                    piece.said,
+                    piece.workspace,
+                    consumer,
+                    piece.n_chunks,
+                    more_waits=more_waits,
+                    quiet_s=quiet_s,
+                )
             )
+        return _Trouble(why, False) if why else None
 
     def _request(self) -> LiveRequest:
         """Return what to ask for: after the first time, what a session that began with now began with."""
@@ -254,13 +265,18 @@ class MantidSource:
     def _note(self, said: Said) -> None:
         now_s = self._clock.monotonic()
         self._paused = said.paused
-        if said.n_pulses == 0 and (said.n_events == 0 or said.kind == "histogram"):
+        # A histogram holds what came before as well.
+        before, self._total_events = self._total_events, said.n_events
+        is_histogram = said.kind == "histogram"
+        if said.n_pulses == 0 and said.n_events <= (before if is_histogram else 0):
             self._empty_in_a_row += 1
             return
         self._empty_in_a_row = 0
         self._new_s = now_s
-        self._failures = self._silences = 0
-        self._last_pulse_ns = said.last_pulse_ns or self._last_pulse_ns
+        if said.last_pulse_ns > self._last_pulse_ns or not said.last_pulse_ns:
+            # A replay alone is no progress.
+            self._failures = self._silences = 0
+        self._last_pulse_ns = max(said.last_pulse_ns, self._last_pulse_ns)
         if said.beam or self._beam_s is None:
             self._beam_s = now_s
 

@@ -14,13 +14,23 @@ import numpy.typing as npt
 
 from livered_core.model import RunInfo
 from livered_core.model.utc import parse_utc
-from livered_core.workspaces import Kind, kind_of, members_of, n_events_of, run_of, times_ns_of
+from livered_core.workspaces import (
+    Kind,
+    kind_of,
+    make_group,
+    members_of,
+    n_events_of,
+    run_algorithm,
+    run_of,
+    times_ns_of,
+)
 
 PROTON_CHARGE: Final = "proton_charge"
 """Time series of the pulses, picocoulomb."""
 TOTAL_CHARGE: Final = "gd_prtn_chrg"
 """What Mantid normalises by, microampere hours."""
 _UAH_PER_PC: Final = 1e-12 / (1e-6 * 3600)
+_TEN_YEARS_NS: Final = 315_360_000_000_000_000
 _GPS_EPOCH_NS: Final = 631_152_000_000_000_000
 """1990-01-01, where Mantid's DateAndTime counts from, as nanoseconds UTC since the Unix epoch."""
 
@@ -47,6 +57,8 @@ class Said:
         Of the pulses that are new, nanoseconds UTC; 0 without any.
     beam
         Whether any of them has charge.
+    n_early
+        Events from before the time asked for, which were cut off.
     """
 
     run: RunInfo | None
@@ -59,6 +71,7 @@ class Said:
     first_pulse_ns: int
     last_pulse_ns: int
     beam: bool
+    n_early: int = 0
 
     def followed_by(self, more: Said) -> Said:
         """Say what this chunk and the next one of the same run say together."""
@@ -70,6 +83,7 @@ class Said:
             first_pulse_ns=self.first_pulse_ns or more.first_pulse_ns,
             last_pulse_ns=max(self.last_pulse_ns, more.last_pulse_ns),
             beam=self.beam or more.beam,
+            n_early=self.n_early + more.n_early,
         )
 
 
@@ -80,33 +94,45 @@ class ChunkReader:
     ----------
     instrument
         Short name for `RunInfo`.
+    not_before_ns
+        What is earlier is cut off, nanoseconds UTC; 0 for nothing.
     """
 
-    def __init__(self, instrument: str) -> None:
+    def __init__(self, instrument: str, not_before_ns: int = 0) -> None:
         self._instrument = instrument
+        self._not_before_ns = not_before_ns
         self._repeated_ns = 0
 
-    def read(self, workspace: Any) -> Said:
-        """Say what a chunk says, and take the pulse that it repeats out of its proton charge.
+    def read(self, workspace: Any) -> tuple[Said, Any]:
+        """Say what a chunk says, and put its proton charge right.
 
         Parameters
         ----------
         workspace
             The chunk. The proton charge of its run is changed, or of its members' runs.
+
+        Returns
+        -------
+        said, workspace
+            The workspace is another one where something was cut off.
         """
-        run, kind = run_of(workspace), kind_of(workspace)
-        n_events = n_events_of(workspace)
-        pulse_ns, charge_pc = self._new_pulses(run)
-        if len(pulse_ns) or _has(run, PROTON_CHARGE):
-            parts = members_of(workspace) if kind == "group" else [workspace]
-            for part in parts:
-                _leave_out(part, self._repeated_ns)
+        kind, n_all = kind_of(workspace), n_events_of(workspace)
+        pulse_ns, charge_pc = self._new_pulses(run_of(workspace))
+        begins_ns = 0
+        if pulse_ns.size and pulse_ns.min() < self._not_before_ns <= pulse_ns.max():
+            begins_ns = self._not_before_ns
+            pulse_ns, charge_pc = pulse_ns[pulse_ns >= begins_ns], charge_pc[pulse_ns >= begins_ns]
+            workspace = _cut_off(workspace, begins_ns)
+        run, n_events = run_of(workspace), n_events_of(workspace)
+        if _has(run, PROTON_CHARGE):
+            for part in members_of(workspace) if kind == "group" else [workspace]:
+                _put_right(part, self._repeated_ns, begins_ns)
             if len(pulse_ns):
                 self._repeated_ns = int(pulse_ns[-1])
         elif n_events and kind == "events":
             # A listener without proton charge: its events have times all the same.
             pulse_ns = np.unique([_ns(workspace.getPulseTimeMin()), _ns(workspace.getPulseTimeMax())])
-        return Said(
+        said = Said(
             run=_run_info(run, self._instrument),
             ended=_text(run, "run_end") != "",
             paused=_paused(run),
@@ -117,7 +143,9 @@ class ChunkReader:
             first_pulse_ns=int(pulse_ns.min()) if len(pulse_ns) else 0,
             last_pulse_ns=int(pulse_ns.max()) if len(pulse_ns) else 0,
             beam=bool((charge_pc > 0).any()),
+            n_early=n_all - n_events,
         )
+        return said, workspace
 
     def _new_pulses(self, run: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return time and charge of the pulses that were not in a chunk before."""
@@ -125,26 +153,57 @@ class ChunkReader:
             return np.zeros(0, np.int64), np.zeros(0)
         log = run.getProperty(PROTON_CHARGE)
         time_ns, charge_pc = times_ns_of(log), np.asarray(log.value, np.float64)
-        new = time_ns != self._repeated_ns
+        new = _distinct(time_ns, self._repeated_ns, 0)
         return time_ns[new], charge_pc[new]
 
 
-def _leave_out(workspace: Any, repeated_ns: int) -> None:
-    """Take a pulse out of a workspace's proton charge, and put the total of the others where Mantid normalises by it."""
+def _distinct(time_ns: npt.NDArray[np.int64], repeated_ns: int, begins_ns: int) -> npt.NDArray[np.int64]:
+    """Return the indices of pulses, each time once, without the repeated one and those before a time."""
+    first: npt.NDArray[np.int64] = np.unique(time_ns, return_index=True)[1]
+    wanted = (time_ns[first] != repeated_ns) & (time_ns[first] >= begins_ns)
+    new: npt.NDArray[np.int64] = first[wanted]
+    return new
+
+
+def _cut_off(workspace: Any, begins_ns: int) -> Any:
+    """Leave out the events and logs of pulses before a time; of a histogram that is not possible."""
+    kind = kind_of(workspace)
+    if kind == "group":
+        return make_group(_cut_off(member, begins_ns) for member in members_of(workspace))
+    if kind != "events":
+        return workspace
+    # Older versions want both times; newer ones remember them, so that later chunks must lie between them.
+    return run_algorithm(
+        "FilterByTime",
+        InputWorkspace=workspace,
+        AbsoluteStartTime=_iso(begins_ns),
+        AbsoluteStopTime=_iso(begins_ns + _TEN_YEARS_NS),
+    )
+
+
+def _put_right(workspace: Any, repeated_ns: int, begins_ns: int) -> None:
+    """Put right a workspace's proton charge, and its total where Mantid normalises by it.
+
+    Each pulse time counts once; the repeated one and those before a time do not count.
+    """
     run = workspace.mutableRun()
     if not _has(run, PROTON_CHARGE):
         return
     log = run.getProperty(PROTON_CHARGE)
     time_ns, values = times_ns_of(log), np.asarray(log.value, np.float64)
-    new = time_ns != repeated_ns
-    if not new.all() and new.any():
+    new = _distinct(time_ns, repeated_ns, begins_ns)
+    if len(new) < len(time_ns):
         kept = type(log)(PROTON_CHARGE)
         kept.units = log.units
-        # As text: Mantid's DateAndTime does not take numpy's times everywhere.
         for time, value in zip(time_ns[new], values[new], strict=True):
-            kept.addValue(str(np.datetime64(int(time), "ns")), float(value))
+            kept.addValue(_iso(int(time)), float(value))
         run.addProperty(PROTON_CHARGE, kept, True)
     run.addProperty(TOTAL_CHARGE, float(values[new].sum()) * _UAH_PER_PC, True)
+
+
+def _iso(time_ns: int) -> str:
+    """Write a time as Mantid reads it everywhere: it does not take numpy's times."""
+    return str(np.datetime64(time_ns, "ns"))
 
 
 def _run_info(run: Any, instrument: str) -> RunInfo | None:

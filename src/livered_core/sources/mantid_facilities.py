@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterable
 
 import attrs
 
@@ -95,8 +96,8 @@ def find_instrument(name: str, facility: str = "", connection: str = "") -> Mant
     except RuntimeError as error:
         where = f" in facility {facility}" if facility else ""
         message = (
-            f"Mantid does not know instrument {name!r}{where} ({one_line(str(error))}): set instrument and facility "
-            "in [mantid] to Mantid's names."
+            f"Mantid does not know instrument {name!r}{where}: set instrument and facility in [mantid] to Mantid's "
+            "names."
         )
         raise ConfigError(message) from error
     if not found.hasLiveListenerInfo():
@@ -122,3 +123,44 @@ def keep_paused_events(keep: bool) -> None:
     from mantid.kernel import ConfigService
 
     ConfigService.setString("livelistener.keeppausedevents", "1" if keep else "0")
+
+
+def check_listener(name: str, listener: str, connection: str, properties: Iterable[str]) -> None:
+    """See that StartLiveData takes a listener, and that it has the properties that are wanted; it does not connect.
+
+    Parameters
+    ----------
+    name
+        Mantid's name of the instrument.
+    listener, connection
+        Empty for the instrument's own.
+    properties
+        Names of the listener's properties.
+
+    Raises
+    ------
+    ConfigError
+        With a sentence for each thing that is wrong.
+    """
+    from mantid.api import AlgorithmManager
+
+    algorithm = AlgorithmManager.createUnmanaged("StartLiveData")
+    algorithm.initialize()
+    wanted = {"Instrument": name, "Listener": listener, "Connection": connection}
+    for key, value in wanted.items():
+        if not value:
+            continue
+        try:
+            algorithm.setProperty(key, value)
+        except (RuntimeError, ValueError, TypeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            message = f"Mantid refuses {key.lower()} {value!r} ({one_line(reason)}): correct [mantid]."
+            raise ConfigError(message) from error
+    unknown = [key for key in properties if not algorithm.existsProperty(key)]
+    if unknown:
+        raise ConfigError(
+            [
+                f"Mantid's listener of {name} has no property {key!r}: take it out of listener_properties in [mantid]."
+                for key in unknown
+            ]
+        )

@@ -48,13 +48,15 @@ class Intake:
         Where the chunks are.
     instrument
         Short name for `RunInfo`.
+    not_before_ns
+        What is earlier is cut off, nanoseconds UTC; 0 for nothing.
     most_events
         A piece of several chunks holds at most so many events.
     """
 
-    def __init__(self, door: Door, instrument: str, most_events: int) -> None:
+    def __init__(self, door: Door, instrument: str, not_before_ns: int, most_events: int) -> None:
         self._door = door
-        self._reader = ChunkReader(instrument)
+        self._reader = ChunkReader(instrument, not_before_ns)
         self._most_events = most_events
         self._kept: Piece | None = None
 
@@ -79,7 +81,7 @@ class Intake:
         if kept is not None:
             return kept
         workspace = self._door.take(timeout)
-        return None if workspace is None else Piece(self._reader.read(workspace), workspace)
+        return None if workspace is None else Piece(*self._reader.read(workspace))
 
     def _joined(self, piece: Piece, following: Piece) -> Piece | None:
         """Put two pieces together; None where they do not belong together."""

@@ -6,14 +6,15 @@ says that it is the last one of its run. Between runs a chunk has no run number.
 A run whose end was lost, because Mantid drops what comes while it hands over a chunk, is asked for again: the server has it.
 
 Asked for the start of the current run, the server replays whatever it still has, older runs first, and Mantid filters
-nothing. A run counts as the current one when data of it come that are newer than the request, or when nothing comes for a
-whole chunk although it has not ended: then the replay is over. Until then its chunks are reduced and nothing of it is
+nothing. A run counts as the current one when data of it come that are newer than the request, or when nothing comes for
+`_QUIET_S` although it has not ended: then the replay is over. Until then its chunks are reduced and nothing of it is
 published; a run that ends before is history, and left out.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any, Final
 
 import attrs
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _LATE_NS: Final = 10_000_000_000
 """Data that begin so long after the start of their run do not begin with it."""
+_QUIET_S: Final = 10.0
+"""A replay in which nothing has come for so long is over."""
 _REPLAYS: Final = 2
 """A run whose end was lost is asked for again so often."""
 _REMEMBERED_RUNS: Final = 1000
@@ -95,6 +98,7 @@ class RunFollower:
         self._begin = begin
         self._over: dict[int, None] = {}
         self._seen_empty = 0
+        self._not_before_ns = begin.start_ns or 0
         # The run in hand.
         self._run: RunInfo | None = None
         self._is_ours = False
@@ -118,6 +122,7 @@ class RunFollower:
         n_chunks: int = 1,
         *,
         more_waits: bool = False,
+        quiet_s: float = math.inf,
     ) -> str:
         """Take a chunk.
 
@@ -133,6 +138,8 @@ class RunFollower:
             Chunks of Mantid's that are in it.
         more_waits
             Whether the next chunk is there already: then no update is made.
+        quiet_s
+            For how long nothing new has come, seconds.
 
         Returns
         -------
@@ -141,8 +148,10 @@ class RunFollower:
         """
         n_events = self._new_events(said)
         is_empty = n_events == 0 and said.n_pulses == 0
+        is_quiet = is_empty and quiet_s >= _QUIET_S
         self.counts.chunks += n_chunks
-        self.counts.events += n_events
+        self.counts.events += n_events + said.n_early
+        self.counts.early_events += said.n_early
         self.counts.empty_chunks += is_empty
         if self._has_lost_its_end(said):
             # The data after it come again, too.
@@ -154,7 +163,7 @@ class RunFollower:
             self._no_run(said, consumer)
         elif self._is_history(said.run, said):
             self.counts.replayed_events += n_events
-        elif 0 < said.last_pulse_ns < (self._begin.start_ns or 0):
+        elif 0 < said.last_pulse_ns < self._not_before_ns:
             self.counts.early_events += n_events
         elif is_empty and self._run is None and self._seen_empty != said.run.number:
             # It may be the first word of a run that is over: what comes next tells.
@@ -166,10 +175,10 @@ class RunFollower:
             wanted = consumer.replay_wanted()
             if wanted and self._begin.says_ends:
                 return wanted
-            self._go_on(said, is_empty, more_waits, consumer)
+            self._go_on(said, is_quiet, more_waits, consumer)
         return ""
 
-    def begin_again(self, sentence: str, consumer: ChunkConsumer) -> None:
+    def begin_again(self, sentence: str, consumer: ChunkConsumer, not_before_ns: int = 0) -> None:
         """Throw away what there is of the run in hand: its data come again from their beginning.
 
         Parameters
@@ -178,9 +187,12 @@ class RunFollower:
             Why.
         consumer
             Is told of it.
+        not_before_ns
+            What is earlier does not count from now on, nanoseconds UTC.
         """
         self._total_events = 0
         self._sequence = 0
+        self._not_before_ns = max(self._not_before_ns, not_before_ns)
         if self._run is not None:
             self._awaits_start = True
             self._shown_ns = self._newest_ns
@@ -266,9 +278,8 @@ class RunFollower:
 
     def _missing(self, run: RunInfo, said: Said) -> str:
         """Say why the data do not begin with their run; empty when they do, or when that is not known."""
-        start_ns = self._begin.start_ns or 0
-        if run.start_ns and start_ns > run.start_ns:
-            return f"Data before {format_utc(start_ns)} were left out, as asked."
+        if run.start_ns and self._not_before_ns > run.start_ns:
+            return f"Data before {format_utc(self._not_before_ns)} were left out, as asked."
         late_ns = said.first_pulse_ns - run.start_ns
         if run.start_ns and said.first_pulse_ns and late_ns > _LATE_NS:
             return f"The data begin {late_ns / 1e9:.0f} s after the start of the run."
@@ -294,9 +305,9 @@ class RunFollower:
             )
         )
 
-    def _go_on(self, said: Said, is_empty: bool, more_waits: bool, consumer: ChunkConsumer) -> None:
+    def _go_on(self, said: Said, is_quiet: bool, more_waits: bool, consumer: ChunkConsumer) -> None:
         """End the run, or make an update of what is no replay any more."""
-        nothing_left = is_empty and not said.ended
+        nothing_left = is_quiet and not said.ended
         if nothing_left or said.last_pulse_ns >= self._begin.asked_ns:
             self._is_ours = True
         if nothing_left or said.ended or said.last_pulse_ns >= self._shown_ns:

@@ -14,15 +14,17 @@ r"""How livered and Mantid meet: one call of StartLiveData.
           │ end()    ───────▶ cancel() ─────────────────▶ isRunning() false
 
 StartLiveData is a source of chunks and nothing more. It is told ``AccumulationMethod="Replace"`` and given a
-processing script of two ASCII lines, `SCRIPT`, which hands the chunk to `chunk_from_mantid`. That finds the `Door` of the
-call by its token, leaves the chunk there for the reduction thread, and hands an almost empty workspace back, so that
-Mantid keeps nothing.
+processing script of two ASCII lines, `SCRIPT`, which hands the chunk to `chunk_from_mantid`. That takes the chunk's name
+away, finds the `Door` of the call by its token, leaves the chunk there for the reduction thread, and hands an almost
+empty workspace back, so that Mantid keeps nothing. `LiveData.trouble` and `MantidSource` say when to begin again.
 
 What was seen of Mantid, and what is done about it:
 
 - What comes between the extraction of a chunk and the end of its script is lost when a run ends in between: the SNS
-  listener then begins a new buffer. So the script returns at once, whatever the reduction takes, and a run whose end
-  was lost all the same is replayed (`livered_core.sources.mantid_runs`).
+  listener then begins a new buffer. So the script returns at once, whatever the reduction takes, but where the door is
+  full, and a run whose end was lost all the same is replayed (`livered_core.sources.mantid_runs`).
+- After the script Mantid removes the chunk from the data service, and with that clears its name, on its own thread: so
+  the script removes it first, and the reduction thread gives it a name of livered's own.
 - A script that raises ends MonitorLiveData for good, silently: nothing is raised into Mantid, and `LiveData.trouble`
   looks at the monitor.
 - StartLiveData blocks until the server has sent the geometry, for ever if need be: it has a thread of its own.
@@ -52,7 +54,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.model import format_utc
 from livered_core.model.text import one_line
-from livered_core.workspaces import n_events_of, run_algorithm
+from livered_core.workspaces import n_events_of, remove_name, run_algorithm
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -65,6 +67,10 @@ output = chunk_from_mantid("{token}", input, output)
 
 _MONITOR_BEGINS_S: Final = 5.0
 _POLL_S: Final = 0.05
+_MOST_WAITING: Final = 10
+"""Chunks that may wait: an empty one has a list for each pixel, too."""
+_MOST_PERIODS: Final = 100
+"""Members of a multi-period chunk whose names are looked for."""
 _SETTLED_POLLS: Final = 10
 """A monitor that was just launched shows as not running: it has ended when it was not running so often in a row."""
 _TOKENS: Final = itertools.count(1)
@@ -119,7 +125,8 @@ class Door:
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        return not self._open or not self._waiting or self.n_events < self._most_events
+        few = len(self._waiting) < _MOST_WAITING and self.n_events < self._most_events
+        return not self._open or not self._waiting or few
 
     def take(self, timeout: float) -> Any | None:
         """Take the oldest chunk that waits, or wait for one; None after `timeout` seconds without."""
@@ -148,23 +155,25 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
     workspace
         The chunk, the script's ``input``.
     output
-        The script's ``output``.
+        The script's ``output``, a name.
 
     Returns
     -------
     Any
-        The script's new ``output``: an almost empty workspace that Mantid can keep, or `output` where none can be made.
+        The script's new ``output``: an almost empty workspace that Mantid can keep, or the chunk where none can be
+        made.
     """
     try:
         door = _DOORS.get(token)
         if door is not None:
+            remove_name(workspace)
             door.enter(workspace)
         return run_algorithm("CreateSingleValuedWorkspace", DataValue=0.0)
     except BaseException as error:  # noqa: BLE001  (whatever is raised here ends Mantid's monitor)
         _log.exception(
             "A chunk of Mantid's could not be taken, or Mantid keeps it: %s: %s", type(error).__name__, error
         )
-        return output
+        return workspace if hasattr(workspace, "id") else output
 
 
 def inside_an_algorithm(call: Callable[[], _T]) -> _T:
@@ -291,7 +300,6 @@ class LiveData:
             reason = (str(self._failure).strip() or type(self._failure).__name__).splitlines()[0]
             return one_line(f"StartLiveData failed: {reason.rstrip('.')}.")
         if self._monitor_runs():
-            self._was_running = True
             return ""
         if self._was_running or self._clock.monotonic() - self._returned_s > _MONITOR_BEGINS_S:
             return "Mantid's MonitorLiveData has ended by itself; Mantid's own messages say why."
@@ -317,13 +325,13 @@ class LiveData:
             if self._algorithm is not None:
                 self._algorithm.cancel()
             self._clock.wait(self._returned, _POLL_S)
-        settled = 0
-        while settled < _SETTLED_POLLS and self._clock.monotonic() < until:
+        settled, wanted = 0, self._polls_to_settle()
+        while settled < wanted and self._clock.monotonic() < until:
             if self._monitor is not None:
                 self._monitor.cancel()
             settled = 0 if self._monitor_runs() else settled + 1
             self._clock.wait(never, _POLL_S)
-        if not self._returned.is_set() or settled < _SETTLED_POLLS:
+        if not self._returned.is_set() or settled < wanted:
             return False
         self._thread.join()
         _tidy(self._request.output)
@@ -351,13 +359,22 @@ class LiveData:
             self._returned.set()
 
     def _monitor_runs(self) -> bool:
-        return self._monitor is not None and bool(self._monitor.isRunning())
+        runs = self._monitor is not None and bool(self._monitor.isRunning())
+        self._was_running = self._was_running or runs
+        return runs
+
+    def _polls_to_settle(self) -> int:
+        """Return how often a monitor must not run to have ended: one that was never seen to run may still begin to."""
+        if self._monitor is None or self._monitor_runs() or self._was_running or self._monitor.isExecuted():
+            return _SETTLED_POLLS
+        return round(_MONITOR_BEGINS_S / _POLL_S)
 
 
 def _tidy(output: str) -> None:
     """Remove from the analysis data service what the call left there."""
     from mantid.api import AnalysisDataService
 
-    for name in (output, f"__anonymous_livedata_input_{output}"):
+    chunk = f"__anonymous_livedata_input_{output}"
+    for name in (output, chunk, *(f"{chunk}_{period}" for period in range(1, _MOST_PERIODS))):
         if AnalysisDataService.doesExist(name):
             AnalysisDataService.remove(name)

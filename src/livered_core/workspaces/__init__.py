@@ -4,7 +4,14 @@ The package is public, and imports mantid only when something of it is called th
 """
 
 from livered_core.workspaces.adding import add_workspaces
-from livered_core.workspaces.algorithms import held, make_group, named, run_algorithm, run_algorithm_for
+from livered_core.workspaces.algorithms import (
+    held,
+    make_group,
+    named,
+    remove_name,
+    run_algorithm,
+    run_algorithm_for,
+)
 from livered_core.workspaces.curves import MOST_CURVES, curves_of
 from livered_core.workspaces.kinds import Kind, kind_of, members_of, n_events_of
 from livered_core.workspaces.logs import run_of, slow_logs_of, times_ns_of
@@ -21,6 +28,7 @@ __all__ = [
     "members_of",
     "n_events_of",
     "named",
+    "remove_name",
     "run_algorithm",
     "run_algorithm_for",
     "run_of",

@@ -121,6 +121,17 @@ def held(workspace: Any) -> Any:
     return strong
 
 
+def remove_name(workspace: Any) -> None:
+    """Take a workspace, of a group its members too, out of the analysis data service; it lives on for who holds it."""
+    from mantid.api import AnalysisDataService
+
+    # The group first: it would drop members that are removed while it is there.
+    members = members_of(workspace) if kind_of(workspace) == "group" else []
+    for name in [str(part.name()) for part in (workspace, *members)]:
+        if name and AnalysisDataService.doesExist(name):
+            AnalysisDataService.remove(name)
+
+
 @contextmanager
 def named(workspace: Any, name: str) -> Iterator[None]:
     """Keep a workspace in the analysis data service for a while, for what knows workspaces by name.

@@ -44,7 +44,9 @@ def n_events_of(workspace: Any) -> int:
     if kind == "events":
         return int(workspace.getNumberEvents())
     if kind == "histogram":
-        return round(float(np.nansum(workspace.extractY())))
+        # One by one: spectra of a ragged workspace have different lengths.
+        n_spectra = workspace.getNumberHistograms()
+        return round(sum(float(np.nansum(workspace.readY(index))) for index in range(n_spectra)))
     if kind == "group":
         return sum(n_events_of(member) for member in members_of(workspace))
     return 0

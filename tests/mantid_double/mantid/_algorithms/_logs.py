@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mantid.api._algorithm import Algorithm
-from mantid.api._declared import value, workspace
+from mantid.api._declared import output, value, workspace
 from mantid.api._manager import register
 from mantid.kernel._properties import FloatTimeSeriesProperty
-from mantid.kernel._time import DateAndTime
+from mantid.kernel._time import DateAndTime, unix_ns_of
 
 
 @register
@@ -38,6 +38,30 @@ class AddSampleLog(Algorithm):
         series = FloatTimeSeriesProperty(name, self["LogUnit"])
         series.addValue(DateAndTime.getCurrentTime(), number)
         run.properties[name] = series
+
+
+@register
+class FilterByTime(Algorithm):
+    """Keep the events of pulses between two times; as the newest one does, the logs stay as they are."""
+
+    declared = (
+        workspace("InputWorkspace"),
+        output(),
+        value("StartTime", 0.0),
+        value("StopTime", 0.0),
+        value("AbsoluteStartTime", ""),
+        value("AbsoluteStopTime", ""),
+    )
+
+    def exec(self) -> None:
+        start, stop = (unix_ns_of(self[f"Absolute{name}Time"]) for name in ("Start", "Stop"))
+        if stop <= start:
+            message = f"The stop time ({stop}) should be larger than the start time ({start})"
+            raise ValueError(message)
+        data = self["InputWorkspace"].clone()
+        pulse_ns = data.events.pulse_ns
+        data.events = data.events.take((pulse_ns >= start) & (pulse_ns < stop))
+        self["OutputWorkspace"] = data
 
 
 @register
