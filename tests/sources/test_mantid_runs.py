@@ -196,6 +196,30 @@ def test_a_run_in_which_nothing_comes_any_more_is_the_current_one():
     assert consumer.story == ["began 7", "chunk 1", "update"]
 
 
+def test_a_gap_in_a_replay_does_not_make_an_older_run_the_current_one():
+    consumer, runs = Consumer(), RunFollower(CURRENT)
+    runs.take(said(5, at_s=100), None, consumer)
+    runs.take(said(5, at_s=None), None, consumer, quiet_s=1.0)
+    runs.take(said(5, at_s=200, ended=True), None, consumer)
+
+    assert "update" not in consumer.story
+    assert consumer.story[-1] == RunEndReason.OVER_BEFORE.value
+
+
+def test_begun_again_from_a_time_older_runs_are_early():
+    """From now on: the second time the server is asked for the time that was now."""
+    consumer, runs = follow(said(7, at_s=3600), begin=Begin(ASKED, 0))
+    runs.begin_again("lost", consumer, ASKED)
+    del consumer.story[:]
+
+    runs.take(said(6, at_s=3000, ended=True), None, consumer)
+    runs.take(said(7, at_s=3601), None, consumer)
+
+    assert consumer.story == ["chunk 1", "update"]
+    assert runs.counts.early_events + runs.counts.replayed_events == 10
+    assert "left out, as asked" in consumer.missing[-1]
+
+
 def test_a_run_without_any_data_yet_is_in_hand_after_two_chunks():
     consumer, runs = follow(said(7, at_s=None), said(7, at_s=None))
 

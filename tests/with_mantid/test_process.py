@@ -12,6 +12,7 @@ import pytest
 from live_mantid import PIXELS, beat, now_ns, prologue, pulses
 from livered_support import WAIT, livered, private_environment, started
 from sms_support import scripted_server
+from waiting import until
 
 CONFIG = """
 backend = "mantid"
@@ -143,6 +144,35 @@ def test_a_mantid_that_does_not_end_is_left_behind(folder, configured, environme
     assert status["phase"] == "failed"
 
 
+def test_a_script_that_never_ends_is_left_behind_after_a_stop(folder, configured, environment):
+    arguments = configured("stop_timeout = 1.0")
+    (folder / "post.py").write_text(
+        "import time\nopen('looping', 'w').close()\nwhile True: time.sleep(0.01)\n"
+    )
+    with (
+        scripted_server(lasting) as server,
+        started(
+            folder, "run", *arguments, "--address", server.address, "--plain", environment=environment
+        ) as process,
+    ):
+        until((folder / "looping").exists)
+        process.send_signal(signal.SIGTERM)
+        screen = process.stdout.read()
+        assert process.wait(WAIT) == 1, screen
+    assert "the reduction has not come back for" in screen
+    assert "Traceback" not in screen
+
+
+def test_a_start_in_the_future_is_refused(folder, configured, environment):
+    configured()
+    file = folder / "my.toml"
+    file.write_text('start_time = "2099-01-01T00:00:00Z"\n' + file.read_text())
+    for command in (["check", "--no-connect"], ["run", "--plain"]):
+        done = livered(folder, *command, "--instrument", "PG3", "--config", file, environment=environment)
+        assert done.returncode == 2
+        assert "is in the future" in done.stdout + done.stderr
+
+
 def test_check_says_what_mantid_is_and_knows(folder, configured, environment):
     done = livered(folder, "check", *configured(), "--no-connect", environment=environment)
 
@@ -161,6 +191,8 @@ def test_check_says_what_mantid_is_and_knows(folder, configured, environment):
         ('instrument = "NOSUCH"', "Mantid does not know instrument 'NOSUCH'"),
         ('facility = "NOWHERE"', "[mantid]"),
         ('connection = "nosuch"', "no connection 'nosuch'"),
+        ('listener = "NoSuchListener"', "Mantid refuses listener 'NoSuchListener'"),
+        ("listener_properties = { PeriodList = [1] }", "has no property 'PeriodList'"),
     ],
 )
 def test_what_mantid_does_not_know_is_said_and_not_tried_again(

@@ -335,6 +335,108 @@ def test_chunks_that_wait_are_reduced_as_one_and_each_pulse_counts_once():
         assert charge_pc == pytest.approx(n_pulses * CHARGE_PC)
 
 
+def test_a_chunk_keeps_its_name_while_it_is_reduced(double):
+    """After the script Mantid removes the chunk, and clears its name, whenever it gets to that."""
+    double.remove_delay = 0.1
+    seen: list[str] = []
+
+    def look(chunk):
+        seen.append(chunk.data.name())
+        threading.Event().wait(0.3)
+        seen.append(chunk.data.name())
+
+    consumer = Consumer()
+    consumer.on_chunk = look
+    with scripted_server(live()) as server, running(make_source(server.address), consumer) as work:
+        work.consumer.wait_for("ended")
+    assert set(seen) == {"__livered_chunk_TST"}
+
+
+def test_a_server_that_breaks_after_each_beginning_is_given_up_in_the_end():
+    """What is replayed is no progress."""
+    begun: list[int] = []
+
+    def breaks(client):
+        if not begun:
+            begun.append(now_ns())
+        n_chunks = len(work.consumer.story)
+        client.send(*prologue(7, begun[0]), *pulses(begun[0], 0, 40))
+        until(lambda: _beat_once(client) and work.consumer.story[n_chunks:].count("chunk") > 0)
+        client.reset()
+
+    with scripted_server(breaks) as server:
+        source = make_source(server.address, restarts=3)
+        with running(source, fails=True) as work:
+            work.join()
+    assert "4 times in a row" in str(work.errors[0])
+    assert source.status().connects == 4
+
+
+def test_asked_to_stop_it_stops_although_chunks_come_faster_than_they_are_reduced():
+    consumer = Consumer()
+    consumer.on_chunk = lambda chunk: threading.Event().wait(0.4)
+
+    def endless(client):
+        start_ns = now_ns()
+        client.send(*prologue(7, start_ns))
+        pause = threading.Event()
+        index = 0
+        while not pause.wait(1 / 60):
+            client.send(*pulses(start_ns, index, index + 1))
+            index += 1
+
+    with scripted_server(endless) as server:
+        with running(make_source(server.address, update_every=0.05), consumer) as work:
+            until(lambda: work.consumer.story.count("chunk") > 3)
+            n_chunks = consumer.story.count("chunk")
+        assert consumer.story.count("chunk") <= n_chunks + 3
+    assert consumer.story[-1] == RunEndReason.SESSION_STOPPED.value
+
+
+def test_from_a_time_on_a_chunk_that_holds_it_is_cut_there():
+    start_ns = now_ns() // SECOND * SECOND
+    charges: list[float] = []
+
+    def script(client):
+        begun = start_ns - 10 * PULSE
+        client.send(*prologue(7, begun), *pulses(begun, 0, N))
+        client.send(end_of(7, begun, begun + SECOND))
+        beat(client)
+
+    consumer = Consumer()
+    consumer.on_chunk = lambda chunk: charges.append(chunk.data.run().getProtonCharge() * 3.6e9)
+    with (
+        scripted_server(script) as server,
+        running(make_source(server.address, start_ns=start_ns), consumer) as work,
+    ):
+        work.consumer.wait_for("ended")
+        counts = work.source.status().counts
+    assert consumer.n_pulses == N - 10
+    assert consumer.n_events == (N - 10) * len(PIXELS)
+    assert consumer.proton_charge_pc == (N - 10) * CHARGE_PC
+    assert sum(charges) == pytest.approx((N - 10) * CHARGE_PC)
+    assert counts["early_events"] == 10 * len(PIXELS)
+    assert counts["events"] == N * len(PIXELS)
+
+
+def test_a_pulse_whose_events_come_in_several_packets_counts_once():
+    totals: list[float] = []
+
+    def script(client):
+        start_ns = now_ns()
+        client.send(*prologue(7, start_ns), *pulses(start_ns, 0, 20), *pulses(start_ns, 19, 20))
+        client.send(end_of(7, start_ns, start_ns + SECOND))
+        beat(client)
+
+    consumer = Consumer()
+    consumer.on_chunk = lambda chunk: totals.append(chunk.data.run().getProtonCharge() * 3.6e9)
+    with scripted_server(script) as server, running(make_source(server.address), consumer) as work:
+        work.consumer.wait_for("ended")
+    assert consumer.n_pulses == 20
+    assert consumer.proton_charge_pc == 20 * CHARGE_PC
+    assert sum(totals) == pytest.approx(20 * CHARGE_PC)
+
+
 def test_what_the_reduction_raises_ends_the_source_and_not_mantid():
     class BrokenError(Exception):
         pass

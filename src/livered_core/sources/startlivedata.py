@@ -173,7 +173,7 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
         _log.exception(
             "A chunk of Mantid's could not be taken, or Mantid keeps it: %s: %s", type(error).__name__, error
         )
-        return workspace if hasattr(workspace, "id") else output
+        return output if workspace is None else workspace
 
 
 def inside_an_algorithm(call: Callable[[], _T]) -> _T:

@@ -21,6 +21,8 @@ class Knobs:
     """Seconds after which the SNS listener's thread looks up from a silent socket."""
     start_delay: float
     """Seconds until a monitor's thread has begun, and isRunning is true."""
+    remove_delay: float
+    """Seconds between the end of a processing script and the removal of its chunk from the data service."""
     available_memory: float
     """Bytes that RunTransitionBehavior=Rename believes to be free."""
     crash_at_exit: bool
@@ -33,6 +35,7 @@ class Knobs:
         "retry": 10.0,
         "receive_timeout": 30.0,
         "start_delay": 0.005,
+        "remove_delay": 0.0,
         "available_memory": 8e9,
         "crash_at_exit": 1.0,
     }

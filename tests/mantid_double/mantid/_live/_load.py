@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from mantid._knobs import knobs
@@ -92,6 +93,7 @@ class LoadLiveData(LiveDataAlgorithm):
             self.log_.error("While processing chunk:" if stage == "Processing" else "While post processing:")
             raise
         if stage == "Processing":
+            time.sleep(knobs.remove_delay)
             AnalysisDataService.remove(input_name)
         return made
 
