@@ -65,8 +65,9 @@ $(STAMP): $(MANIFESTS) Makefile $(ANEW)
 demo: setup
 	$(BIN)/livered run --instrument NOM --simulate --stop-after-run
 
+# Two processes: most tests wait for processes of their own.
 test: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 # Exit code 5 of pytest: no test is marked slow.
 test-slow: setup

@@ -28,7 +28,7 @@ MUST_HAVE = {
     "livered_publish_monitor": {"py.typed"},
 }
 ENTRY_POINTS = {
-    "livered_core": {"console_scripts": {"livered"}, "livered.plugins": {"files"}},
+    "livered_core": {"console_scripts": {"livered"}, "livered.plugins": {"files", "scripts"}},
     "livered_nom": {"livered.instruments": {"NOM", "NOMAD"}},
     "livered_publish_monitor": {"livered.plugins": {"publish_monitor"}},
 }

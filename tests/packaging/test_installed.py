@@ -49,7 +49,7 @@ def test_every_entry_point_can_be_loaded(everything, tmp_path):
     )
     result = everything(tmp_path, "python", "-W", "error", "-c", code)
     assert result.returncode == 0, result.stderr
-    assert set(result.stdout.split()[::2]) == {"NOM", "NOMAD", "files", "publish_monitor"}
+    assert set(result.stdout.split()[::2]) == {"NOM", "NOMAD", "files", "publish_monitor", "scripts"}
 
 
 def test_check_finds_everything_in_place(everything, tmp_path):
