@@ -156,8 +156,8 @@ class TestOutputOfProcess:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("output = 5", "has set output to a int: set it to a workspace"),
-            ("output = [input]", "has set output to a list"),
+            ("output = 5", "has set output to something of type int: set it to a workspace"),
+            ("output = [input]", "has set output to something of type list"),
             ("output = 'nothing'", "has made no workspace 'nothing'"),
             ("DeleteWorkspace(input)", "has made no workspace '__livered_chunk_TST'"),
             ("return", r"process\.py line 1 returns something else"),
