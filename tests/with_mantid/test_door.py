@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from livered_core.clocks import SystemClock
-from livered_core.sources.startlivedata import SCRIPT, Door, chunk_from_mantid
+from livered_core.sources.door import Door
+from livered_core.sources.startlivedata import SCRIPT, chunk_from_mantid
 from waiting import until
 
 

@@ -30,10 +30,11 @@ from livered_core.config import parse_address
 from livered_core.errors import SourceError
 from livered_core.sources.base import ChunkConsumer, Connection, SourceStatus
 from livered_core.sources.closed_sockets import closed_by_peer
-from livered_core.sources.mantid_chunks import Said
+from livered_core.sources.door import Door
 from livered_core.sources.mantid_intake import Intake
+from livered_core.sources.mantid_progress import Progress
 from livered_core.sources.mantid_runs import Begin, RunFollower
-from livered_core.sources.startlivedata import Door, LiveData, LiveRequest, inside_an_algorithm
+from livered_core.sources.startlivedata import LiveData, LiveRequest, inside_an_algorithm
 from livered_core.workspaces import named
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ _EMPTY_AFTER_CLOSE: Final = 2
 _HANGS_S: Final = 120.0
 _HANGS_CHUNKS: Final = 10.0
 """A monitor that brings no chunk for this many seconds, and this many times the length of one, hangs."""
+_UPDATE_CHUNKS: Final = 2.0
+"""An update waits for what waits to be reduced, for at most this many times the length of a chunk."""
 _SILENCE_CHUNKS: Final = 3.0
 _LONGEST_SILENCE: Final = 32.0
 """Silence is waited for at most so many times longer than at first; as long while the run is paused."""
@@ -121,33 +124,25 @@ class MantidSource:
         self._silences = 0
         self._stuck = False
         self._turns = 0
-        # Of the call in hand.
+        self._progress = Progress(clock.monotonic())
         self._door: Door | None = None
-        self._paused = False
-        self._last_pulse_ns = 0
-        self._new_s = clock.monotonic()
-        self._beam_s: float | None = None
-        self._empty_in_a_row = 0
-        self._total_events = 0
+        self._updated_s = clock.monotonic()
 
     def status(self) -> SourceStatus:
         """Return a snapshot; safe from any thread."""
-        now_s = self._clock.monotonic()
-        has_data, door = self._last_pulse_ns > 0, self._door
-        # Within a chunk nothing is heard: what the last one brought counts until the next.
-        silent = has_data and self._empty_in_a_row > 0
+        door, progress = self._door, self._progress
         return SourceStatus(
             where=self._settings.where,
             connection=self._connection,
             problem=self._problem,
             run=self._runs.run,
-            paused=self._paused,
-            last_pulse_ns=self._last_pulse_ns,
-            silent_s=(now_s - self._new_s if silent else 0.0) if has_data else None,
+            paused=progress.paused,
+            last_pulse_ns=progress.last_pulse_ns,
+            silent_s=progress.silent_s(self._clock.monotonic()),
             waiting_events=0 if door is None else door.n_events,
             connects=self._connects,
             counts={**attrs.asdict(self._runs.counts), "restarts": max(0, self._connects - 1)},
-            beam_off_s=None if self._beam_s is None else max(0.0, self._new_s - self._beam_s),
+            beam_off_s=progress.beam_off_s(),
             chunk_s=self._settings.request.update_every,
             turns=self._turns,
             patience_s=self._settings.stop_timeout + _MORE_PATIENCE_S,
@@ -197,8 +192,7 @@ class MantidSource:
     def _live(self, consumer: ChunkConsumer, stop: threading.Event) -> _Trouble | None:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
-        self._empty_in_a_row = self._total_events = 0
-        self._new_s = self._clock.monotonic()
+        self._progress.begin_call(self._clock.monotonic())
         door = self._door = Door(self._clock, self._settings.queue_events)
         request, settings = self._request(), self._settings
         intake = Intake(door, settings.instrument, request.start_ns or 0, settings.max_chunk_events)
@@ -230,8 +224,15 @@ class MantidSource:
         if piece is None:
             return None
         self._turns += 1
-        self._note(piece.said)
-        quiet_s, more_waits = self._clock.monotonic() - self._new_s, intake.more_waits
+        now_s = self._clock.monotonic()
+        if self._progress.note(piece.said, now_s):
+            self._failures = self._silences = 0
+        quiet_s, more_waits = now_s - self._progress.new_s, intake.more_waits
+        # What always has more behind it is shown now and then all the same.
+        if now_s - self._updated_s > _UPDATE_CHUNKS * self._settings.request.update_every:
+            more_waits = False
+        if not more_waits:
+            self._updated_s = now_s
         with named(piece.workspace, f"__livered_chunk_{self._settings.instrument}"):
             why = inside_an_algorithm(
                 lambda: self._runs.take(
@@ -262,24 +263,6 @@ class MantidSource:
         )
         raise SourceError(message)
 
-    def _note(self, said: Said) -> None:
-        now_s = self._clock.monotonic()
-        self._paused = said.paused
-        # A histogram holds what came before as well.
-        before, self._total_events = self._total_events, said.n_events
-        is_histogram = said.kind == "histogram"
-        if said.n_pulses == 0 and said.n_events <= (before if is_histogram else 0):
-            self._empty_in_a_row += 1
-            return
-        self._empty_in_a_row = 0
-        self._new_s = now_s
-        if said.last_pulse_ns > self._last_pulse_ns or not said.last_pulse_ns:
-            # A replay alone is no progress.
-            self._failures = self._silences = 0
-        self._last_pulse_ns = max(said.last_pulse_ns, self._last_pulse_ns)
-        if said.beam or self._beam_s is None:
-            self._beam_s = now_s
-
     def _look(self, live: LiveData, door: Door) -> _Trouble | None:
         """Look whether the call must be begun again."""
         ended = live.trouble()
@@ -296,14 +279,14 @@ class MantidSource:
             )
         if not live.has_returned:
             return None
-        if self._empty_in_a_row >= _EMPTY_AFTER_CLOSE and self._port and closed_by_peer(self._port):
+        if self._progress.empty_in_a_row >= _EMPTY_AFTER_CLOSE and self._port and closed_by_peer(self._port):
             return _Trouble("The server has closed the connection, which Mantid does not notice.")
         since_s = now_s - door.last_s
         if since_s > max(_HANGS_S, _HANGS_CHUNKS * chunk_s):
             return _Trouble(f"Mantid has given no chunk for {since_s:.0f} s: it hangs.")
-        quiet_s = now_s - self._new_s if not door.n_events else 0.0
+        quiet_s = now_s - self._progress.new_s if not door.n_events else 0.0
         if quiet_s > silence_s:
-            state = ", the run is paused" if self._paused else ""
+            state = ", the run is paused" if self._progress.paused else ""
             return _Trouble(
                 f"No new pulse has come for {quiet_s:.0f} s{state}: the connection may be no more.", False
             )
@@ -311,7 +294,7 @@ class MantidSource:
 
     def _silence_s(self) -> float:
         longest = min(_LONGEST_SILENCE, 2.0**self._silences)
-        patience = longest * (_PAUSED if self._paused else 1.0)
+        patience = longest * (_PAUSED if self._progress.paused else 1.0)
         return patience * max(self._settings.silence, _SILENCE_CHUNKS * self._settings.request.update_every)
 
     def _pause(self, trouble: _Trouble) -> float:

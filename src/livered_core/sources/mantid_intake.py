@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 
 from livered_core.errors import DataModelError
+from livered_core.sources.door import Door
 from livered_core.sources.mantid_chunks import ChunkReader, Said
-from livered_core.sources.startlivedata import Door
 from livered_core.workspaces import add_workspaces
 
 _log = logging.getLogger(__name__)

@@ -41,20 +41,18 @@ What was seen of Mantid, and what is done about it:
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
-from weakref import WeakValueDictionary
 
 import attrs
 
 from livered_core.clocks import Clock
 from livered_core.model import format_utc
 from livered_core.model.text import one_line
-from livered_core.workspaces import n_events_of, remove_name, run_algorithm
+from livered_core.sources.door import Door, find_door
+from livered_core.workspaces import remove_name, run_algorithm
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -67,82 +65,10 @@ output = chunk_from_mantid("{token}", input, output)
 
 _MONITOR_BEGINS_S: Final = 5.0
 _POLL_S: Final = 0.05
-_MOST_WAITING: Final = 10
-"""Chunks that may wait: an empty one has a list for each pixel, too."""
 _MOST_PERIODS: Final = 100
 """Members of a multi-period chunk whose names are looked for."""
 _SETTLED_POLLS: Final = 10
 """A monitor that was just launched shows as not running: it has ended when it was not running so often in a row."""
-_TOKENS: Final = itertools.count(1)
-_DOORS: WeakValueDictionary[str, Door] = WeakValueDictionary()
-"""Doors by their tokens: the one thing that a script, which is text, can find its way back by."""
-
-
-class Door:
-    """Where Mantid leaves its chunks for the reduction thread, in their order.
-
-    Parameters
-    ----------
-    clock
-        For the time of the last chunk.
-    most_events
-        While more wait, Mantid waits, too: memory stays bounded.
-    """
-
-    def __init__(self, clock: Clock, most_events: int) -> None:
-        self._clock = clock
-        self._most_events = most_events
-        self._changed = threading.Condition()
-        self._waiting: deque[tuple[Any, int]] = deque()
-        self._open = True
-        self.token = f"livered-{next(_TOKENS)}"
-        self.last_s = clock.monotonic()
-        """When Mantid was last heard of, monotonic seconds."""
-        self.holds_mantid = False
-        """Whether Mantid waits for room."""
-        _DOORS[self.token] = self
-
-    @property
-    def n_events(self) -> int:
-        """Events that wait."""
-        return sum(n_events for _, n_events in tuple(self._waiting))
-
-    @property
-    def has_chunks(self) -> bool:
-        """Whether a chunk waits."""
-        return bool(self._waiting)
-
-    def enter(self, workspace: Any) -> None:
-        """Leave a chunk; on Mantid's threads. Waits for room; after `close` the chunk is not taken."""
-        n_events = n_events_of(workspace)
-        with self._changed:
-            self.holds_mantid = not self._has_room()
-            self._changed.wait_for(self._has_room)
-            self.holds_mantid = False
-            self.last_s = self._clock.monotonic()
-            if self._open:
-                self._waiting.append((workspace, n_events))
-                self._changed.notify_all()
-
-    def _has_room(self) -> bool:
-        few = len(self._waiting) < _MOST_WAITING and self.n_events < self._most_events
-        return not self._open or not self._waiting or few
-
-    def take(self, timeout: float) -> Any | None:
-        """Take the oldest chunk that waits, or wait for one; None after `timeout` seconds without."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._waiting), timeout):
-                return None
-            workspace, _ = self._waiting.popleft()
-            self.last_s = self._clock.monotonic()
-            self._changed.notify_all()
-            return workspace
-
-    def close(self) -> None:
-        """Take no more from Mantid; what waits can still be taken."""
-        with self._changed:
-            self._open = False
-            self._changed.notify_all()
 
 
 def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
@@ -164,7 +90,7 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
         made.
     """
     try:
-        door = _DOORS.get(token)
+        door = find_door(token)
         if door is not None:
             remove_name(workspace)
             door.enter(workspace)
