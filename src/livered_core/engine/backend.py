@@ -19,6 +19,7 @@ from livered_core.sources.mantid_facilities import (
     find_instrument,
     import_mantid,
     keep_paused_events,
+    log_warnings_only,
     mantid_is_installed,
 )
 from livered_core.sources.startlivedata import LiveRequest
@@ -108,6 +109,7 @@ def mantid_settings(config: Config) -> MantidSettings:
     instrument = mantid_instrument(config)
     check_listener(instrument.name, mantid.listener, mantid.connection, mantid.listener_properties)
     keep_paused_events(config.source.keep_paused)
+    log_warnings_only()
     start = start_request(config)
     request = LiveRequest(
         instrument=instrument.name,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterable
+from typing import Final
 
 import attrs
 
 from livered_core.errors import BackendUnavailable, ConfigError
 from livered_core.model.text import one_line
+
+_WARNING: Final = 4
+"""Mantid's number of this level: 1 fatal, 3 error, 5 notice."""
 
 
 def mantid_is_installed() -> bool:
@@ -164,3 +168,18 @@ def check_listener(name: str, listener: str, connection: str, properties: Iterab
                 for key in unknown
             ]
         )
+
+
+def log_warnings_only() -> None:
+    """Tell Mantid to write its warnings and errors to the terminal, and not three notices for each chunk.
+
+    Mantid's log is not brought into Python's: from Mantid's threads that was seen to deadlock.
+    """
+    from mantid.kernel import ConfigService
+
+    # One or the other, by version.
+    for name in ("setConsoleLogLevel", "setLogLevel"):
+        set_level = getattr(ConfigService, name, None)
+        if set_level is not None:
+            set_level(_WARNING)
+            return
