@@ -21,6 +21,9 @@ class Knobs:
     """Seconds after which the SNS listener's thread looks up from a silent socket."""
     start_delay: float
     """Seconds until a monitor's thread has begun, and isRunning is true."""
+    gap: float
+    """Seconds for which the edge of a run waits while a chunk is handed over. The real thing does not wait, and throws
+    away what has come since; so does this one when a script takes longer, but not by chance on a busy machine."""
     remove_delay: float
     """Seconds between the end of a processing script and the removal of its chunk from the data service."""
     available_memory: float
@@ -36,6 +39,7 @@ class Knobs:
         "receive_timeout": 30.0,
         "start_delay": 0.005,
         "remove_delay": 0.0,
+        "gap": 0.3,
         "available_memory": 8e9,
         "crash_at_exit": 1.0,
     }

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Final
 
-from livered_core.adara import ClientHello, StartRequest, banked, encode
+from livered_core.adara import ClientHello, PacketType, StartRequest, banked, encode
 from mantid._knobs import knobs
 from mantid._live._adara_buffer import Buffer, instrument_of
 from mantid._live._listener import BEGIN_RUN, END_RUN, NO_RUN, RUNNING, Listener, NotYet
@@ -30,6 +30,8 @@ class SNSLiveEventDataListener(Listener):
         self._socket: socket.socket | None = None
         self._stop = threading.Event()
         self._ended = threading.Event()
+        self._handed_over = threading.Event()
+        self._handed_over.set()
         self._error: Exception | None = None
         self._seconds = 0
         self.lock = threading.RLock()
@@ -100,6 +102,8 @@ class SNSLiveEventDataListener(Listener):
             parsed = 0
             for raw in parser.packets():
                 parsed += 1
+                if raw.type == PacketType.RUN_STATUS:
+                    self._handed_over.wait(knobs.gap)
                 if self._packets.take(raw):
                     break
             if not parsed:
@@ -130,6 +134,7 @@ class SNSLiveEventDataListener(Listener):
             message = "The workspace has not yet been initialized."
             raise NotYet(message)
         with self.lock:
+            self._handed_over.clear()
             return self.buffer.take()
 
     def run_status(self) -> int:
@@ -149,6 +154,7 @@ class SNSLiveEventDataListener(Listener):
                     self.deferred = None
                     self.status = RUNNING
             self.paused_reading = False
+            self._handed_over.set()
             return status
 
     def run_number(self) -> int:
