@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import re
 import signal
 from pathlib import Path
@@ -56,7 +56,11 @@ def test_inspect_says_what_is_damaged_and_exits_with_1(tmp_path: Path, recorded:
     assert "SKIPPED: From byte" in listed.stdout
 
 
-@pytest.mark.parametrize("content", [b"", b"something else\n" * 20, os.urandom(300)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"something else\n" * 20, random.Random(1).randbytes(300)],
+    ids=["nothing", "text", "noise"],
+)
 def test_what_is_no_recording_is_said_with_exit_code_2(tmp_path: Path, content: bytes):
     (tmp_path / "x.adara").write_bytes(content)
     shown = livered(tmp_path, "inspect", "x.adara")
