@@ -44,11 +44,8 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
         _tell_of_environment(env, instrument, config_file)
         hand_over(env, instrument, config_file, {})
         loaded = load_configuration(instrument, config_file, {})
-    except ConfigError as error:
-        _finish(list(error.problems))
-        return
     except LiveredError as error:
-        _finish([str(error)])
+        _finish(_sentences(error))
         return
     config, backend = loaded.config, ""
     _tell("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
@@ -58,17 +55,15 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
         for plugin in make_plugins(loaded, backend):
             _tell("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
             problems += [] if no_connect else plugin_problems(plugin, "check_connection")
-    except ConfigError as error:
-        problems += error.problems
     except LiveredError as error:
-        problems.append(str(error))
+        problems += _sentences(error)
     address, start = config.address, start_problem(config, SystemClock().now_ns())
     problems += [start] if start else []
     try:
         address = _tell_of_mantid(loaded, backend) or address
     except LiveredError as error:
         # Without Mantid's word on it, an address that the configuration does not give is not missing.
-        problems += error.problems if isinstance(error, ConfigError) else [str(error)]
+        problems += _sentences(error)
     else:
         problems += _address_problems(address, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
@@ -96,6 +91,10 @@ def _tell_of_environment(option: str | None, instrument: str | None, config_file
         _tell(what, text)
     if problems:
         raise ConfigError(problems)
+
+
+def _sentences(error: LiveredError) -> list[str]:
+    return list(error.problems) if isinstance(error, ConfigError) else [str(error)]
 
 
 def _finish(problems: list[str]) -> None:

@@ -107,7 +107,6 @@ def mantid_settings(config: Config) -> MantidSettings:
             ]
         )
     instrument = mantid_instrument(config)
-    check_listener(instrument.name, mantid.listener, mantid.connection, mantid.listener_properties)
     keep_paused_events(config.source.keep_paused)
     log_warnings_only()
     start = start_request(config)
@@ -138,9 +137,11 @@ def mantid_settings(config: Config) -> MantidSettings:
 
 
 def mantid_instrument(config: Config) -> MantidInstrument:
-    """Find the configuration's instrument in Mantid's Facilities.xml; see `find_instrument`."""
+    """Find the configuration's instrument, and see that its listener is one; see `find_instrument`, `check_listener`."""
     mantid = config.mantid
-    return find_instrument(mantid.instrument or config.instrument, mantid.facility, mantid.connection)
+    found = find_instrument(mantid.instrument or config.instrument, mantid.facility, mantid.connection)
+    check_listener(found.name, mantid.listener, mantid.connection, mantid.listener_properties)
+    return found
 
 
 @attrs.frozen
@@ -174,8 +175,7 @@ def report_mantid(config: Config) -> MantidReport:
         When it does not know the instrument.
     """
     version = import_mantid()
-    instrument, mantid = mantid_instrument(config), config.mantid
-    check_listener(instrument.name, mantid.listener, mantid.connection, mantid.listener_properties)
+    instrument = mantid_instrument(config)
     return MantidReport(
         version,
         instrument,

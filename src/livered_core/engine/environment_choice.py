@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from livered_core.config import (
-    Layer,
-    Merged,
-    environment_layer,
-    instrument_name,
-    merge,
-    parse_layer,
-    read_layer,
-    standard_layers,
-)
+from livered_core.config import Merged, instrument_name, merge
 from livered_core.engine.environment import Environment, find_environment
 from livered_core.engine.installed import Wanted
+from livered_core.engine.setup import configuration_layers
 from livered_core.errors import ConfigError, PluginError
 from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS, find_instrument, packaged_defaults
 
@@ -51,22 +44,13 @@ def unchecked_configuration(
         When no instrument is named, or a file cannot be read.
     """
     name = instrument_name(instrument, config_file, environ)
-    layers = []
-    try:
+    packaged = None
+    # Not here, or broken here: the environment's Python says what is wrong with it there.
+    with suppress(PluginError):
         entry = find_instrument(name)
         name = entry.instrument or entry.name
-        defaults = packaged_defaults(entry)
-        if defaults is not None:
-            layers.append(parse_layer(defaults.text, defaults.origin, defaults.folder))
-    except PluginError:
-        # Not here, or broken here: the environment's Python says what is wrong with it there.
-        pass
-    layers += standard_layers(name, environ)
-    if config_file is not None:
-        layers.append(read_layer(config_file))
-    layers.append(environment_layer(environ))
-    layers.append(Layer("command line", {**flags, "instrument": name}, Path.cwd()))
-    return merge(layers)
+        packaged = packaged_defaults(entry)
+    return merge(configuration_layers(name, config_file, flags, environ, packaged=packaged))
 
 
 def named_environment(merged: Merged, environ: Mapping[str, str]) -> Environment | None:

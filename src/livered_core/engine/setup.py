@@ -27,6 +27,7 @@ from livered_core.hooks.inspection import implemented_hooks
 from livered_core.hooks.registry import (
     BUILT_IN,
     LoadedPlugin,
+    PackagedDefaults,
     PluginEntry,
     claimed_instrument,
     data_models,
@@ -134,7 +135,10 @@ def load_configuration(
     asked = instrument_name(instrument, config_file, environ)
     entry = claimed_instrument(asked, points)
     name = asked if entry is None else entry.instrument or entry.name
-    merged = merge(_layers(entry, name, config_file, flags, environ, defaults))
+    packaged = None if entry is None else packaged_defaults(entry)
+    merged = merge(
+        configuration_layers(name, config_file, flags, environ, packaged=packaged, defaults=defaults)
+    )
     problems: list[str] = []
     wanted = [] if entry is None else [entry]
     of_instrument = {plugin.name for plugin in wanted}
@@ -222,20 +226,34 @@ def _owns_a_transform(plugin_class: type) -> bool:
     return any(roles.get(hook) == "owner" for hook in TRANSFORMS)
 
 
-def _layers(
-    entry: PluginEntry | None,
+def configuration_layers(
     name: str,
     config_file: Path | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
-    special: Layer | None,
+    *,
+    packaged: PackagedDefaults | None,
+    defaults: Layer | None = None,
 ) -> list[Layer]:
-    layers = []
-    defaults = None if entry is None else packaged_defaults(entry)
+    """Read the layers of a configuration, the weakest first.
+
+    Parameters
+    ----------
+    name
+        Of the instrument.
+    config_file, flags, environ, defaults
+        As of `load_configuration`.
+    packaged
+        Defaults that the instrument's plugin ships; None where there are none.
+
+    Raises
+    ------
+    ConfigError
+        When a file cannot be read.
+    """
+    layers = [] if packaged is None else [parse_layer(packaged.text, packaged.origin, packaged.folder)]
     if defaults is not None:
-        layers.append(parse_layer(defaults.text, defaults.origin, defaults.folder))
-    if special is not None:
-        layers.append(special)
+        layers.append(defaults)
     layers += standard_layers(name, environ)
     if config_file is not None:
         layers.append(read_layer(config_file))

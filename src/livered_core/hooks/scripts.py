@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -40,7 +40,7 @@ from livered_core.hooks.script_settings import Accumulation, ScriptsSettings
 from livered_core.hooks.script_source import Script, ScriptError
 from livered_core.hooks.script_watch import WatchedScript
 from livered_core.model import Chunk, Result, RunInfo
-from livered_core.workspaces import held, kind_of, make_group, members_of
+from livered_core.workspaces import held, kind_of, make_group, members_of, named, remove_named
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +83,8 @@ class ScriptsPlugin:
 
     @_scripts.default
     def _watch_scripts(self) -> dict[str, WatchedScript]:
-        named = {"process": self.settings.process, "post_process": self.settings.post_process}
-        return {stage: WatchedScript(path) for stage, path in named.items() if path is not None}
+        paths = {"process": self.settings.process, "post_process": self.settings.post_process}
+        return {stage: WatchedScript(path) for stage, path in paths.items() if path is not None}
 
     def check(self) -> list[str]:
         """Say in sentences what is wrong with the scripts: missing, empty, or no Python."""
@@ -193,9 +193,8 @@ class ScriptsPlugin:
         from mantid.api import AnalysisDataService
 
         name = str(data.name())
-        if name and AnalysisDataService.doesExist(name):
-            return _apart(self._output(script, self._runner.run(script, data, name), otherwise=data))
-        with _lent(f"__livered_chunk_{run.instrument}", data) as name:
+        is_named = bool(name) and AnalysisDataService.doesExist(name)
+        with nullcontext(name) if is_named else named(data, f"__livered_chunk_{run.instrument}") as name:
             return _apart(self._output(script, self._runner.run(script, data, name), otherwise=data))
 
     @contextmanager
@@ -212,12 +211,12 @@ class ScriptsPlugin:
         # What is in the analysis data service under a name of the script's keeps that name.
         is_named = bool(accumulated.name()) and AnalysisDataService.doesExist(str(accumulated.name()))
         given = copied(accumulated) if self.settings.protect_accumulation or is_named else accumulated
-        _remove(RESULT)
+        remove_named(RESULT)
         try:
-            with _lent(ACCUMULATION, given):
+            with named(given, ACCUMULATION):
                 yield self._output(script, self._runner.run(script, given, RESULT), otherwise=None)
         finally:
-            _remove(RESULT)
+            remove_named(RESULT)
 
     def _output(self, script: Script, output: Any, *, otherwise: Any) -> Any:
         """Return a handle of a script's output that lives on when its name is gone."""
@@ -260,32 +259,3 @@ def _apart(workspace: Any) -> Any:
     if kind_of(workspace) != "group":
         return workspace
     return make_group(held(member) for member in members_of(workspace))
-
-
-@contextmanager
-def _lent(name: str, workspace: Any) -> Iterator[str]:
-    """Have a workspace in the analysis data service for a while; a group with its members."""
-    from mantid.api import AnalysisDataService
-
-    AnalysisDataService.addOrReplace(name, workspace)
-    try:
-        yield name
-    finally:
-        _remove(name)
-
-
-def _remove(name: str) -> None:
-    """Remove a workspace from the analysis data service, of a group also the members that have its name and a number."""
-    from mantid.api import AnalysisDataService
-
-    if not AnalysisDataService.doesExist(name):
-        return
-    workspace = AnalysisDataService.retrieve(name)
-    members = (
-        [str(member.name()) for member in members_of(workspace)] if kind_of(workspace) == "group" else []
-    )
-    AnalysisDataService.remove(name)
-    for member in members:
-        own, _, number = member.rpartition("_")
-        if own == name and number.isdigit() and AnalysisDataService.doesExist(member):
-            AnalysisDataService.remove(member)

@@ -52,7 +52,7 @@ from livered_core.clocks import Clock
 from livered_core.model import format_utc
 from livered_core.model.text import one_line
 from livered_core.sources.door import Door, find_door
-from livered_core.workspaces import remove_name, run_algorithm
+from livered_core.workspaces import remove_named, run_algorithm
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -65,8 +65,6 @@ output = chunk_from_mantid("{token}", input, output)
 
 _MONITOR_BEGINS_S: Final = 5.0
 _POLL_S: Final = 0.05
-_MOST_PERIODS: Final = 100
-"""Members of a multi-period chunk whose names are looked for."""
 _SETTLED_POLLS: Final = 10
 """A monitor that was just launched shows as not running: it has ended when it was not running so often in a row."""
 
@@ -92,7 +90,7 @@ def chunk_from_mantid(token: str, workspace: Any, output: Any) -> Any:
     try:
         door = find_door(token)
         if door is not None:
-            remove_name(workspace)
+            remove_named(str(workspace.name()))
             door.enter(workspace)
         return run_algorithm("CreateSingleValuedWorkspace", DataValue=0.0)
     except BaseException as error:  # noqa: BLE001  (whatever is raised here ends Mantid's monitor)
@@ -298,9 +296,5 @@ class LiveData:
 
 def _tidy(output: str) -> None:
     """Remove from the analysis data service what the call left there."""
-    from mantid.api import AnalysisDataService
-
-    chunk = f"__anonymous_livedata_input_{output}"
-    for name in (output, chunk, *(f"{chunk}_{period}" for period in range(1, _MOST_PERIODS))):
-        if AnalysisDataService.doesExist(name):
-            AnalysisDataService.remove(name)
+    remove_named(output)
+    remove_named(f"__anonymous_livedata_input_{output}")

@@ -8,7 +8,7 @@ from livered_core.workspaces.algorithms import (
     held,
     make_group,
     named,
-    remove_name,
+    remove_named,
     run_algorithm,
     run_algorithm_for,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "members_of",
     "n_events_of",
     "named",
-    "remove_name",
+    "remove_named",
     "run_algorithm",
     "run_algorithm_for",
     "run_of",

@@ -121,19 +121,31 @@ def held(workspace: Any) -> Any:
     return strong
 
 
-def remove_name(workspace: Any) -> None:
-    """Take a workspace, of a group its members too, out of the analysis data service; it lives on for who holds it."""
+def remove_named(name: str) -> None:
+    """Take a workspace out of the analysis data service, if it is there; it lives on for who holds it.
+
+    Parameters
+    ----------
+    name
+        Of the workspace. Of a group the members go, too, that have its name and a number.
+    """
     from mantid.api import AnalysisDataService
 
-    # The group first: it would drop members that are removed while it is there.
+    if not name or not AnalysisDataService.doesExist(name):
+        return
+    workspace = AnalysisDataService.retrieve(name)
     members = members_of(workspace) if kind_of(workspace) == "group" else []
-    for name in [str(part.name()) for part in (workspace, *members)]:
-        if name and AnalysisDataService.doesExist(name):
-            AnalysisDataService.remove(name)
+    names = [str(member.name()) for member in members]
+    # The group first: it would drop members that are removed while it is there.
+    AnalysisDataService.remove(name)
+    for member in names:
+        own, _, number = member.rpartition("_")
+        if own == name and number.isdigit() and AnalysisDataService.doesExist(member):
+            AnalysisDataService.remove(member)
 
 
 @contextmanager
-def named(workspace: Any, name: str) -> Iterator[None]:
+def named(workspace: Any, name: str) -> Iterator[str]:
     """Keep a workspace in the analysis data service for a while, for what knows workspaces by name.
 
     Parameters
@@ -142,20 +154,19 @@ def named(workspace: Any, name: str) -> Iterator[None]:
         Any workspace.
     name
         For it; one of livered's own.
+
+    Yields
+    ------
+    str
+        The name.
     """
     from mantid.api import AnalysisDataService
 
     AnalysisDataService.addOrReplace(name, workspace)
-    # The members of a group get names, too, and keep them when the group is removed.
-    members = members_of(workspace) if kind_of(workspace) == "group" else []
-    names = [name, *(str(member.name()) for member in members)]
     try:
-        yield
+        yield name
     finally:
-        # Whoever was called may have deleted it.
-        for each in names:
-            if each and AnalysisDataService.doesExist(each):
-                AnalysisDataService.remove(each)
+        remove_named(name)
 
 
 def make_group(members: Iterable[Any]) -> Any:
