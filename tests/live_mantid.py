@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from adara_support import banked, run_info
+from definition_support import CUBOID, definition
 from livered_core.adara import (
     BeamlineInfo,
     Geometry,
@@ -33,37 +34,17 @@ SECOND = 1_000_000_000
 PULSE = 16_666_667
 UPDATE_EVERY = 0.2
 CHARGE_PC = 100
-DEFINITION = """<?xml version="1.0" encoding="UTF-8"?>
-<instrument xmlns="http://www.mantidproject.org/IDF/1.0" name="TST"
-            valid-from="2000-01-01 00:00:00" last-modified="2026-01-01 00:00:00">
-  <defaults>
-    <length unit="metre"/>
-    <angle unit="degree"/>
-    <reference-frame>
-      <along-beam axis="z"/>
-      <pointing-up axis="y"/>
-      <handedness val="right"/>
-    </reference-frame>
-  </defaults>
-  <component type="moderator"><location z="-10"/></component>
-  <type name="moderator" is="Source"/>
-  <component type="sample"><location/></component>
-  <type name="sample" is="SamplePos"/>
+DEFINITION = definition(
+    "TST",
+    -10,
+    f"""
   <component type="pixel" idlist="pixels">
     <location x="1" y="0" z="0"/><location x="1" y="0.1" z="0"/><location x="0" y="0" z="-1"/>
   </component>
-  <type name="pixel" is="detector">
-    <cuboid id="shape">
-      <left-front-bottom-point x="0.005" y="-0.005" z="0"/>
-      <left-front-top-point x="0.005" y="0.005" z="0"/>
-      <left-back-bottom-point x="0.005" y="-0.005" z="0.001"/>
-      <right-front-bottom-point x="-0.005" y="-0.005" z="0"/>
-    </cuboid>
-    <algebra val="shape"/>
-  </type>
+  <type name="pixel" is="detector">{CUBOID}</type>
   <idlist idname="pixels"><id start="1" end="3"/></idlist>
-</instrument>
-"""
+""",
+)
 PIXELS = (1, 2, 3)
 
 

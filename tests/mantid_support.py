@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from definition_support import CUBOID, definition
 from livered_core import Chunk, EventBatch, InstrumentDefinition
 from livered_core.workspaces import run_algorithm
 
@@ -26,41 +27,18 @@ def small_definition() -> str:
             places.append(
                 f'<location x="{along * np.sin(two_theta):.9f}" y="0.001" z="{along * np.cos(two_theta):.9f}"/>'
             )
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<instrument xmlns="http://www.mantidproject.org/IDF/1.0" name="NOMAD"
-            valid-from="2000-01-01 00:00:00" last-modified="2026-01-01 00:00:00">
-  <defaults>
-    <length unit="metre"/>
-    <angle unit="degree"/>
-    <reference-frame>
-      <along-beam axis="z"/>
-      <pointing-up axis="y"/>
-      <handedness val="right"/>
-    </reference-frame>
-  </defaults>
-  <component type="moderator"><location z="-19.5"/></component>
-  <type name="moderator" is="Source"/>
-  <component type="sample"><location/></component>
-  <type name="sample" is="SamplePos"/>
+    return definition(
+        "NOMAD",
+        -19.5,
+        f"""
   <component type="monitor" idlist="monitors"><location z="-0.879475"/><location z="5.748782"/></component>
-  <type name="monitor" is="monitor">{_SHAPE}</type>
+  <type name="monitor" is="monitor">{CUBOID}</type>
   <idlist idname="monitors"><id val="-1"/><id val="-2"/></idlist>
   <component type="pixel" idlist="pixels">{"".join(places)}</component>
-  <type name="pixel" is="detector">{_SHAPE}</type>
+  <type name="pixel" is="detector">{CUBOID}</type>
   <idlist idname="pixels"><id start="0" end="{len(places) - 1}"/></idlist>
-</instrument>
-"""
-
-
-_SHAPE = """
-    <cuboid id="shape">
-      <left-front-bottom-point x="0.005" y="-0.005" z="0"/>
-      <left-front-top-point x="0.005" y="0.005" z="0"/>
-      <left-back-bottom-point x="0.005" y="-0.005" z="0.001"/>
-      <right-front-bottom-point x="-0.005" y="-0.005" z="0"/>
-    </cuboid>
-    <algebra val="shape"/>
-"""
+""",
+    )
 
 
 def batch_of(pixel: Any, tick: Any, charge_pc: float = 3.6e9) -> EventBatch:
