@@ -78,7 +78,8 @@ def mantid_environment(_mantid: None) -> dict[str, str]:
     """Environment variables with which a child process finds the same `mantid`; add them to those of the process."""
     folders = [str(DOUBLE)] if _is_double() else []
     paths = [*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
+    knobs = {"MANTID_DOUBLE_GAP": "60"} if folders else {}
+    return {"PYTHONPATH": os.pathsep.join(paths), **knobs} if paths else {}
 
 
 @pytest.fixture
@@ -121,7 +122,18 @@ def _quick_knobs() -> Any:
 
     knobs.reset()
     knobs.block, knobs.retry, knobs.receive_timeout = 0.3, 0.4, 1.0
+    # However busy the machine is, the end of a run is lost only to the tests that ask for that.
+    knobs.gap = 60.0
     return knobs
+
+
+@pytest.fixture
+def ends_are_lost(tidy: None) -> None:
+    """Let the end of a run be lost while a chunk is handed over; a real Mantid does so by itself."""
+    if _is_double():
+        from mantid._knobs import knobs
+
+        knobs.gap = 0.0
 
 
 @pytest.fixture

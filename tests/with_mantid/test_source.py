@@ -183,6 +183,7 @@ def test_a_lost_connection_is_noticed_and_the_run_comes_again_from_its_start(how
         assert source.status().counts["restarts"] == 1
 
 
+@pytest.mark.usefixtures("ends_are_lost")
 def test_a_run_whose_end_mantid_loses_is_replayed_and_complete():
     """While a chunk's script runs, the end of a run makes the listener throw away what has come since."""
     begun: list[int] = []
