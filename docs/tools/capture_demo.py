@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from livered_core.cli.view import EventRate, render
+from livered_core.cli.view import render
 from livered_core.clocks import SystemClock
+from livered_core.engine.event_rate import EventRate
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration, simulated_defaults
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 
 @contextlib.contextmanager
@@ -36,10 +40,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     OSError
         When the folder cannot be created or written, the disk is full, or `path` is a folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{secrets.token_hex(8)}.partial"
-    # O_EXCL refuses a planted link; 0o666 leaves the mode to the umask, which tempfile.mkstemp does not.
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    temporary = _make_temporary(path)
     try:
         yield temporary
         if durable:
@@ -72,6 +73,92 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     with atomic_path(path, durable=durable) as temporary, temporary.open("wb") as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def atomic_set(*, durable: bool = True) -> Iterator[Callable[[Path, bytes], None]]:
+    """Lend a function that writes files beside their places; all of them take these when the block ends well.
+
+    A disk that fills up on the way leaves every file as it was. The renames at the end need no room on the disk,
+    but they are one after the other: where one of them fails, the files before it are the new ones.
+
+    Parameters
+    ----------
+    durable
+        As in `atomic_path`.
+
+    Yields
+    ------
+    callable
+        Takes the path of a file and its new content, and raises `OSError` as `write_atomically` does.
+    """
+    waiting: list[tuple[Path, Path]] = []
+
+    def write(path: Path, data: bytes) -> None:
+        temporary = _make_temporary(path)
+        waiting.append((temporary, path))
+        temporary.write_bytes(data)
+        if durable:
+            _sync(temporary)
+
+    try:
+        yield write
+        folders = {path.parent for _, path in waiting}
+        while waiting:
+            temporary, path = waiting[0]
+            temporary.replace(path)
+            del waiting[0]
+    except BaseException:
+        for temporary, _ in waiting:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        raise
+    if durable:
+        for folder in folders:
+            _sync(folder)
+
+
+def remove_leftovers(folder: Path, before_ns: int) -> int:
+    """Remove temporary files of this module that a process left when it was killed.
+
+    Parameters
+    ----------
+    folder
+        Where to look; not in the folders below it. It need not exist.
+    before_ns
+        Files that were changed later than this may be in use and stay, nanoseconds since the Unix epoch.
+
+    Returns
+    -------
+    int
+        Files removed. Those of other people stay.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be read or written.
+    """
+    removed = 0
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        # Somebody else may be removing it, too.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
+            mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+            if mine and found.st_mtime_ns < before_ns:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _make_temporary(path: Path) -> Path:
+    """Make an empty file beside `path`, and the folder where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{secrets.token_hex(8)}.partial"
+    # O_EXCL refuses a planted link; 0o666 leaves the mode to the umask, which tempfile.mkstemp does not.
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    return temporary
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@
     │   ├── PluginLoadError    wanted, and cannot be loaded or does not fit (exit code 2)
     │   ├── HookError          a hook raised or returned the wrong thing; holds a HookFailure
     │   ├── SinkUnavailable    a sink could not deliver now: tried again with back-off
+    │   ├── SinkLater          a sink wants to be asked again later, and nothing new is wrong
     │   └── SinkRejected       the other side refused: trying the same again will not help
     ├── SourceError            the stream: retried, never fatal by itself
     │   ├── ConnectionLost     reset, closed, silent, unreachable
@@ -85,8 +86,25 @@ class SinkUnavailable(PluginError):  # noqa: N818
     """A sink could not deliver now; the publish worker tries again with back-off."""
 
 
+class SinkLater(PluginError):  # noqa: N818
+    """Not now, and nothing new is wrong: the publish worker offers the newest result again after a while.
+
+    This is not counted, logged or reported as a failure. For a sink that sends only so often, or that has said
+    already what keeps it. A final result that comes meanwhile is offered at once.
+
+    Parameters
+    ----------
+    seconds
+        How long to wait; more than an hour is an hour.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = min(max(0.0, seconds), 3600.0)
+        super().__init__(f"Asked to be offered the newest result again in {self.seconds:g} s.")
+
+
 class SinkRejected(PluginError):  # noqa: N818
-    """The other side refused what was sent; the publish worker does not send the same again."""
+    """The other side refused what was sent: an update is forgotten, a final result is held until others are taken."""
 
 
 class SourceError(LiveredError):

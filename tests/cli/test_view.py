@@ -8,7 +8,8 @@ from rich.console import Console
 
 from hooks_support import update
 from livered_core import Curve, Receipt, Result, RunInfo
-from livered_core.cli.view import EventRate, LineTimes, render, status_line
+from livered_core.cli.view import LineTimes, render, status_line
+from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health, Phase, health_as_dict, phase_of
 from livered_core.publish.sinks import SinkStatus
 from livered_core.sources.base import Connection, SourceStatus

@@ -50,7 +50,10 @@ def test_every_example_is_right(text: str) -> None:
         Layer("flags", {"instrument": "NOM"}, Path("/")),
     ]
     config = structure(
-        merge(layers), {"nom": Nom, "publish_monitor": Monitor}, {"HOME": "/home/somebody"}, Path("/")
+        merge(layers),
+        {"nom": Nom, "publish_monitor": Monitor, "test_monitor": Monitor},
+        {"HOME": "/home/somebody"},
+        Path("/"),
     )
     assert config.instrument == "NOM"
 

@@ -46,7 +46,7 @@ def curves(file: Path) -> dict[str, h5py.Group]:
                 signal = group[group.attrs["signal"]]
                 if signal.ndim != 1:
                     continue
-                axis = group[np.atleast_1d(group.attrs["axes"])[0]]
+                axis = group[f"{np.atleast_1d(group.attrs['axes'])[0]}_edges"]
                 title = group["title"][()].decode() if "title" in group else group.name
                 found[title] = (axis[()], signal[()], axis.attrs["units"], signal.attrs["units"])
     return found

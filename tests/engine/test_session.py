@@ -3,22 +3,27 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
+import attrs
+import numpy as np
 import pytest
 
 from adara_support import banked, geometry, new_run, run_info
 from hooks_support import chunk
 from hooks_support import run_info as run
-from livered_core import RunEndReason
+from livered_core import RunEndReason, SlowLog
 from livered_core.adara import StartRequest
 from livered_core.clocks import SystemClock
 from livered_core.config import Config
+from livered_core.engine.health import Phase
 from livered_core.engine.request import start_request
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.model.utc import parse_utc
+from livered_core.publish.result_files import ResultFiles
 from livered_core.simulator.process import StartCancelled, start_simulator
 from livered_core.sources.base import Connection, SourceStatus
 from livered_support import private_environment, started
@@ -41,18 +46,24 @@ class PlayedSource:
 def make_session(tmp_path, install):
     """Make a session of a plugin without hooks that matter, played by a script."""
     module = """
+        import threading
         from livered_core import hookimpl
         class Plugin:
             @hookimpl
             def run_started(self, run): pass
-        class Fatal:
+        class Slow:
+            begin, take = threading.Event(), threading.Event()
             @hookimpl
-            def post_publish(self, result):
-                raise KeyboardInterrupt
+            def session_started(self, session): assert self.begin.wait(90)
+            @hookimpl
+            def post_publish(self, result): assert self.take.wait(90)
+        class Clumsy:
+            @hookimpl
+            def run_ended(self, run, reason): raise ValueError("<b>nothing</b>")
     """
     points = {
         "livered.instruments": ["TST = session_plugins:Plugin"],
-        "livered.plugins": ["fatal = session_plugins:Fatal"],
+        "livered.plugins": ["slow = session_plugins:Slow", "clumsy = session_plugins:Clumsy"],
     }
     install("livered-session-test", {"session_plugins.py": module}, points)
 
@@ -67,8 +78,13 @@ def make_session(tmp_path, install):
     return make
 
 
+def told(tmp_path, file, name="TST"):
+    text = (tmp_path / "run" / "livered" / name / file).read_text()
+    return json.loads(text, parse_constant=pytest.fail)
+
+
 def status(tmp_path, name="TST"):
-    return json.loads((tmp_path / "run" / "livered" / name / "status.json").read_text())
+    return told(tmp_path, "status.json", name)
 
 
 def test_the_last_status_says_that_it_stopped_and_what_was_delivered(make_session, tmp_path):
@@ -103,7 +119,11 @@ def test_a_publish_thread_that_dies_ends_the_session_with_1(make_session, tmp_pa
         assert stop.wait(WAIT)
         consumer.run_ended(RunEndReason.SESSION_STOPPED)
 
-    session = make_session(script, "[plugins.fatal]\n")
+    def show(self, item):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultFiles, "show", show)
+    session = make_session(script, "[publish]\nstop_timeout = 0.2\n")
     assert session.run() == 1
     assert isinstance(session.failure, KeyboardInterrupt)
 
@@ -128,6 +148,108 @@ def test_status_is_written_while_it_runs_and_while_it_stops(make_session, tmp_pa
     go_on.set()
     thread.join(WAIT)
     assert status(tmp_path)["phase"] == "stopped"
+
+
+def test_the_state_is_told_while_plugins_begin_and_while_sinks_are_waited_for(make_session, tmp_path):
+    def script(consumer, stop):
+        consumer.run_began(run(3))
+        consumer.take_chunk(chunk())
+        consumer.run_ended(RunEndReason.ENDED)
+
+    session = make_session(script, "[plugins.slow]\n")
+    thread = threading.Thread(target=session.run)
+    thread.start()
+    file = tmp_path / "run" / "livered" / "TST" / "status.json"
+    until(file.exists)
+    first = status(tmp_path)
+    assert (first["phase"], first["run"]) == ("between runs", None)
+    until(lambda: status(tmp_path)["now_ns"] > first["now_ns"])
+    slow = sys.modules["session_plugins"].Slow
+    slow.begin.set()
+    until(lambda: session.health().phase is Phase.STOPPING)
+    asked_ns = SystemClock().now_ns()
+    until(lambda: status(tmp_path)["now_ns"] > asked_ns)
+    assert status(tmp_path)["phase"] == "stopping"
+    slow.take.set()
+    thread.join(WAIT)
+    assert status(tmp_path)["phase"] == "stopped"
+
+
+def test_each_final_result_is_kept_however_late_the_publish_thread_is(make_session, tmp_path, monkeypatch):
+    shows, go_on, real = threading.Event(), threading.Event(), ResultFiles.show
+
+    def show(self, item):
+        shows.set()
+        assert go_on.wait(WAIT)
+        real(self, item)
+
+    def script(consumer, stop):
+        for number in (3, 4, 5):
+            consumer.run_began(run(number))
+            consumer.take_chunk(chunk())
+            consumer.run_ended(RunEndReason.ENDED)
+            assert shows.wait(WAIT)
+        go_on.set()
+
+    monkeypatch.setattr(ResultFiles, "show", show)
+    assert make_session(script).run() == 0
+    assert [told(tmp_path, f"runs/{number}.json")["version"] for number in (3, 4, 5)] == [1, 2, 3]
+    assert [(r["number"], r["kept"]) for r in told(tmp_path, "runs.json")["runs"]] == [(5, 1), (4, 1), (3, 1)]
+
+
+def test_runs_failures_and_history_are_told_and_go_on_in_the_next_session(make_session, tmp_path):
+    def first(consumer, stop):
+        for number, reason in ((3, RunEndReason.ENDED), (4, RunEndReason.SESSION_STOPPED)):
+            consumer.run_began(run(number))
+            log = SlowLog("temp", "D", "K", np.array([5]), np.array([291.5 + number]))
+            consumer.take_chunk(attrs.evolve(chunk(), logs={"temp": log}))
+            consumer.run_ended(reason)
+
+    assert make_session(first, "[plugins.clumsy]\n").run() == 0
+    last, latest = status(tmp_path), told(tmp_path, "latest.json")
+    runs, failures = told(tmp_path, "runs.json"), told(tmp_path, "failures.json")
+    session = last["session"]["id"]
+    assert last["session"]["plugins"] == {
+        "tst": "1.0",
+        "clumsy": "1.0",
+        "files": last["session"]["livered_version"],
+    }
+    assert (latest["session"], latest["version"], last["version"]) == (session, 2, 2)
+    assert (runs["version"], failures["version"]) == (last["runs_version"], last["failures_version"])
+    assert [(r["number"], r["end"], r["final"], r["version"], r["kept"]) for r in runs["runs"]] == [
+        (4, "session stopped", False, 2, True),
+        (3, "ended", True, 1, True),
+    ]
+    assert all(r["session"] == session and r["n_events"] == 1 and r["end_ns"] for r in runs["runs"])
+    (receipt,) = runs["runs"][1]["receipts"].values()
+    assert receipt["files"]
+    assert all(Path(path).is_file() for path in receipt["files"])
+    assert [told(tmp_path, f"runs/{number}.json")["version"] for number in (3, 4)] == [1, 2]
+    assert [(f["plugin"], f["run"], f["error"]) for f in failures["failures"]] == [
+        ("clumsy", 4, "ValueError: <b>nothing</b>"),
+        ("clumsy", 3, "ValueError: <b>nothing</b>"),
+    ]
+    assert "in run_ended" in failures["failures"][0]["traceback"]
+    assert [(log["name"], log["value"]) for log in last["logs"]] == [("temp", 295.5)]
+    (row_ns,) = told(tmp_path, "history.json")["time_ns"]
+
+    def second(consumer, stop):
+        consumer.run_began(run(5))
+        raise RuntimeError("the floor gave way")
+
+    assert make_session(second).run() == 1
+    again = status(tmp_path)
+    assert again["session"]["id"] != session
+    assert again["runs_version"] > last["runs_version"]
+    assert [(r["number"], r["end"]) for r in told(tmp_path, "runs.json")["runs"]] == [
+        (5, "session failed"),
+        (4, "session stopped"),
+        (3, "ended"),
+    ]
+    assert told(tmp_path, "latest.json") == latest
+    assert told(tmp_path, "history.json")["time_ns"][0] == row_ns
+    assert len(told(tmp_path, "history.json")["time_ns"]) == 2
+    assert told(tmp_path, "failures.json")["total"] == 2
 
 
 def test_what_watches_may_fail_and_the_session_still_closes(make_session):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from livered_core import ConfigError, PluginLoadError
+from livered_core.clocks import SystemClock
+from livered_core.config import describe
+from livered_core.engine.environment_choice import wanted_by
 from livered_core.engine.setup import load_configuration, make_plugins
+from livered_core.hooks.dispatch import Dispatcher
 from livered_support import private_environment
 
 MODULE = """
@@ -108,3 +112,71 @@ class TestScripts:
             make_plugins(load("TST", scripts), "mantid")
         owned = "".join(f'{hook} = "scripts"\n' for hook in ("process_chunk", "accumulate", "post_process"))
         assert len(make_plugins(load("TST", f"{scripts}[hooks.owner]\n{owned}"), "mantid")) == 3
+
+
+class TestAPluginThatRunsSeveralTimes:
+    """A table says which plugin runs under its name."""
+
+    TWICE = '[plugins.sink]\n[plugins.second]\nplugin = "sink"\n'
+
+    def test_each_table_is_a_plugin_of_its_own(self, load):
+        plugins = make_plugins(load("TST", self.TWICE), "native")
+        assert [plugin.name for plugin in plugins] == ["tst", "files", "sink", "second"]
+        first, second = plugins[2:]
+        assert type(first.instance) is type(second.instance)
+        assert first.instance is not second.instance
+        assert second.distribution == "livered-setup-test"
+        assert Dispatcher(plugins, {}, SystemClock()).sinks == ("files", "sink", "second")
+
+    def test_each_has_settings_of_its_own(self, load, tmp_path):
+        config = f'[plugins.files]\ndirectory = "a"\n[plugins.copies]\nplugin = "files"\ndirectory = "{tmp_path}/b"\n'
+        loaded = load("TST", config)
+        assert loaded.config.plugins["files"].directory == tmp_path / "a"
+        assert loaded.config.plugins["copies"].directory == tmp_path / "b"
+        rows = {row.path: row for row in describe(loaded.config, loaded.merged)}
+        assert rows["plugins.copies.plugin"].value == "files"
+        assert rows["plugins.copies.plugin"].origin == str(tmp_path / "c.toml")
+        assert "plugins.files.plugin" not in rows
+
+    def test_one_of_them_alone_needs_no_table_of_the_plugin_s_own_name(self, load):
+        plugins = make_plugins(load("TST", '[plugins.second]\nplugin = "sink"'), "native")
+        assert [plugin.name for plugin in plugins] == ["tst", "files", "second"]
+
+    def test_a_plugin_s_own_name_may_be_said(self, load):
+        plugins = make_plugins(load("TST", '[plugins.sink]\nplugin = "sink"'), "native")
+        assert [plugin.name for plugin in plugins] == ["tst", "files", "sink"]
+
+    def test_the_environment_may_say_it(self, load, tmp_path, monkeypatch):
+        (tmp_path / "c.toml").write_text("")
+        environ = {**private_environment(tmp_path), "LIVERED_PLUGINS__SECOND__PLUGIN": "sink"}
+        loaded = load_configuration("TST", tmp_path / "c.toml", {}, environ)
+        assert [entry.name for entry, _ in loaded.plugins] == ["tst", "files", "second"]
+        assert wanted_by(loaded.merged).plugins == ("sink",)
+
+    @pytest.mark.parametrize(
+        ("config", "says"),
+        [
+            (
+                '[plugins.second]\nplugin = "snik"',
+                r"'snik' is wanted by \[plugins\.second\] .*did you mean 'sink'",
+            ),
+            (
+                "[plugins.second]\nplugin = 3",
+                r"plugins\.second\.plugin \(.*c\.toml\) must be the name of a plugin",
+            ),
+            ('[plugins.second]\nplugin = ""', "must be the name of a plugin"),
+            ('[plugins.reducer]\nplugin = "sink"', "reducer is the name of a plugin itself"),
+            (
+                '[plugins.files]\nplugin = "sink"',
+                r"plugins\.files\.plugin \(.*\): files is the name of a plugin",
+            ),
+            ('[plugins.tst]\nplugin = "sink"', "tst is the name of a plugin itself"),
+            ('[plugins."../up"]\nplugin = "sink"', "name the table with letters"),
+            ('[plugins."a b"]\nplugin = "sink"', "name the table with letters"),
+            ('[plugins.second]\nplugin = "sink"\nwrong = 1', r"plugins\.second\.wrong .*is not a key"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, load, config, says):
+        with pytest.raises(ConfigError, match=says) as caught:
+            load("TST", config)
+        assert len(caught.value.problems) == 1

@@ -6,6 +6,7 @@ import pytest
 
 from hooks_support import Recorder, chunk, dispatcher, plugin, result, run_info, session_info, update
 from livered_core import SKIP, Curve, HookError, Receipt, Result, RunEndReason, hookimpl
+from livered_core.clocks import SystemClock
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.inspection import HOOKS, hook_arguments
 from livered_core.hooks.spec import LiveredHooks
@@ -56,6 +57,41 @@ def test_keyboard_interrupt_is_not_contained():
 
     with pytest.raises(KeyboardInterrupt):
         dispatcher(plugin("p", Interrupted())).run_started(run_info())
+
+
+def test_a_witness_is_told_of_runs_and_of_every_failure_also_of_on_error():
+    class Bad:
+        @hookimpl
+        def run_ended(self, run, reason):
+            raise ValueError("first")
+
+        @hookimpl
+        def on_error(self, failure, run):
+            raise ValueError("second")
+
+    class Seen:
+        def __init__(self):
+            self.told = []
+
+        def run_started(self, run):
+            self.told.append(("started", run.number))
+
+        def run_ended(self, run, reason):
+            self.told.append(("ended", run.number, reason))
+
+        def failed(self, failure, run):
+            self.told.append((failure.hook, failure.error, run.number))
+
+    seen = Seen()
+    hooks = Dispatcher([plugin("bad", Bad())], {}, SystemClock(), seen)
+    hooks.run_started(run_info(3))
+    hooks.run_ended(run_info(3), RunEndReason.ENDED)
+    assert seen.told == [
+        ("started", 3),
+        ("run_ended", "ValueError: first", 3),
+        ("on_error", "ValueError: second", 3),
+        ("ended", 3, RunEndReason.ENDED),
+    ]
 
 
 def test_a_failing_on_error_is_logged_and_not_reported_again(caplog):

@@ -144,6 +144,12 @@ def test_numpys_integers_are_numbers_too():
     assert (type(receipt.when_ns), type(receipt.size)) == (int, int)
 
 
+def test_a_receipt_names_the_files_that_were_written():
+    receipt = Receipt("/out", 5, 6, [Path("/out/a.h5"), "/out/b.dat"])
+    assert receipt.files == ("/out/a.h5", "/out/b.dat")
+    assert Receipt("/out", 5, 6).files == ()
+
+
 @pytest.mark.parametrize(
     ("values", "error", "sentence"),
     [
@@ -152,6 +158,14 @@ def test_numpys_integers_are_numbers_too():
         (("x", 0, True), TypeError, r"Receipt\.size must be a whole number and is a bool\."),
         (("x", 1.5, 1), TypeError, r"Receipt\.when_ns must be a whole number and is a float\."),
         (("x", 0, -1), ValueError, r"Receipt\.size must not be negative and is -1\."),
+        (
+            ("x", 0, 1, "/x"),
+            TypeError,
+            r"Receipt\.files must hold paths and is a single str: give a list of it\.",
+        ),
+        (("x", 0, 1, Path("/x")), TypeError, r"Receipt\.files must hold paths and is a single PosixPath: "),
+        (("x", 0, 1, None), TypeError, r"Receipt\.files must hold paths and is a NoneType\."),
+        (("x", 0, 1, [b"/x"]), TypeError, r"Receipt\.files must hold texts or paths and holds a bytes\."),
     ],
 )
 def test_a_receipt_that_is_none_is_refused(values, error, sentence):

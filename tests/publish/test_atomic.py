@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livered_core.atomic import atomic_path, write_atomically
+from livered_core.atomic import atomic_path, atomic_set, remove_leftovers, write_atomically
 
 
 def names_in(folder: Path) -> list[str]:
@@ -128,3 +128,96 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["file"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+def test_a_set_takes_its_place_when_all_of_it_is_written(tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "one", tmp_path / "b" / "two"
+    write_atomically(first, b"old")
+    with atomic_set() as write:
+        write(first, b"new")
+        write(second, b"new, too")
+        assert first.read_bytes() == b"old"
+        assert not second.exists()
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new, too")
+    assert names_in(first.parent) == ["one"]
+    assert names_in(second.parent) == ["two"]
+
+
+def test_a_set_that_fails_leaves_all_that_was_there(tmp_path: Path) -> None:
+    first, second = tmp_path / "one", tmp_path / "two"
+    write_atomically(first, b"old")
+
+    def fail() -> None:
+        with atomic_set() as write:
+            write(first, b"new")
+            write(second, b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert first.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["one"]
+
+
+def test_a_set_of_which_one_has_no_place_leaves_nothing_half(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"), atomic_set() as write:
+        for name in ("before", "taken", "after"):
+            write(tmp_path / name, b"new")
+    assert names_in(tmp_path) == ["before", "taken"]
+
+
+def test_a_set_is_on_the_disk_before_any_of_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        order.append(Path(f"/proc/self/fd/{descriptor}").readlink().suffix or "folder")
+        real_sync(descriptor)
+
+    def replace(source: Path, target: Path) -> Path:
+        order.append("rename")
+        return real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    with atomic_set() as write:
+        write(tmp_path / "one", b"1")
+        write(tmp_path / "two", b"2")
+    assert order == [".partial", ".partial", "rename", "rename", "folder"]
+
+
+def test_old_leftovers_of_this_module_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    old_s, limit_ns = 1_000_000, 2_000_000 * 10**9
+    ours = f".{'0' * 16}.partial"
+    others = [
+        f".{'1' * 16}.partial",
+        f".{'2' * 15}.partial",
+        f".{'g' * 16}.partial",
+        "NOM_7.h5",
+        f"{'3' * 16}.partial",
+    ]
+    for name in (ours, *others):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (old_s, old_s))
+    os.utime(tmp_path / others[0], (2_000_001, 2_000_001))
+    (tmp_path / f".{'4' * 16}.partial").symlink_to(tmp_path / "NOM_7.h5")
+    (tmp_path / f".{'5' * 16}.partial").mkdir()
+    os.utime(tmp_path / f".{'5' * 16}.partial", (old_s, old_s))
+    left = {path.name for path in tmp_path.iterdir()} - {ours}
+    assert remove_leftovers(tmp_path, limit_ns) == 1
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert remove_leftovers(tmp_path, limit_ns) == 0
+    assert remove_leftovers(tmp_path / "nothing", limit_ns) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_leftovers_of_other_people_stay(tmp_path: Path) -> None:
+    path = tmp_path / f".{'0' * 16}.partial"
+    path.write_bytes(b"x")
+    os.utime(path, (0, 0))
+    os.chown(path, 65534, 65534)
+    assert remove_leftovers(tmp_path, 10**18) == 0
+    assert path.exists()

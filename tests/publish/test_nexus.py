@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -53,7 +54,8 @@ def test_a_reader_finds_signal_axis_and_errors_by_the_attributes(
         assert (signal, axis) == ("intensity", "d_spacing")
         assert data.attrs["d_spacing_indices"] == 0
         for name, values, unit in (
-            (axis, curve.x, "angstrom"),
+            (axis, (curve.x[:-1] + curve.x[1:]) / 2, "angstrom"),
+            ("d_spacing_edges", curve.x, "angstrom"),
             (signal, curve.y, "counts/uC"),
             (f"{signal}_errors", curve.e, "counts/uC"),
         ):
@@ -71,6 +73,7 @@ def test_every_curve_has_a_group(result: Result, run: RunInfo, make_update: Call
         groups = [g for g in file["entry"].values() if g.attrs.get("NX_class") == "NXdata"]
         assert [text(group["title"]) for group in groups] == ["bank 2 - 31 deg", "S(Q)"]
         assert np.array_equal(file["entry/S_Q/x"][()], result.curves[1].x)
+        assert "x_edges" not in file["entry/S_Q"]
         assert np.array_equal(file["entry/S_Q/y_errors"][()], result.curves[1].e)
 
 
@@ -121,8 +124,10 @@ def test_images_are_written_too(result: Result, run: RunInfo, make_update: Calla
         data = file["entry/bank_2_31_deg_2"]
         assert list(data.attrs["axes"]) == ["y", "x"]
         assert np.array_equal(data[data.attrs["signal"]][()], image.z)
-        assert np.array_equal(data["y"][()], image.y)
-        assert data["y"].attrs["units"] == "s"
+        assert np.array_equal(data["y_edges"][()], image.y)
+        assert data["y"][()].tolist() == [0.5, 1.5, 2.5]
+        assert data["x"][()].tolist() == [0.5, 1.5]
+        assert data["y"].attrs["units"] == data["y_edges"].attrs["units"] == "s"
 
 
 def test_any_text_is_stored_under_valid_names(make_update: Callable[..., Update]) -> None:
@@ -140,14 +145,52 @@ def test_any_text_is_stored_under_valid_names(make_update: Callable[..., Update]
         assert len(groups) == len(curves)
         for group in groups:
             assert group[group.attrs["signal"]].shape == (2,)
-            assert group[group.attrs["axes"][0]].shape == (3,)
+            assert group[group.attrs["axes"][0]].shape == (2,)
+            assert group[f"{group.attrs['axes'][0]}_edges"].shape == (3,)
         stored = {dataset[()] for dataset in file["entry/livered/metadata"].values()}
         assert str(2**80).encode() in stored
         assert 2**63 - 1 in stored
 
 
+def test_every_axis_is_as_long_as_its_signal(
+    result: Result, run: RunInfo, make_update: Callable[..., Update]
+) -> None:
+    """What silx asks of NXdata, else it draws nothing: the manual would allow the edges of bins."""
+    image = Image("i", [0.0, 1, 2], [0.0, 1, 2, 3], np.ones((3, 2)), "m", "s", "counts")
+    with written(attrs.evolve(result, images=(image,)), run, make_update()) as file:
+        groups = [g for g in file["entry"].values() if g.attrs.get("NX_class") == "NXdata"]
+        assert len(groups) == 3
+        for group in groups:
+            shape = group[group.attrs["signal"]].shape
+            assert tuple(group[axis].size for axis in group.attrs["axes"]) == shape
+
+
+def test_silx_draws_every_group(
+    result: Result, run: RunInfo, make_update: Callable[..., Update], tmp_path: Path
+) -> None:
+    nxdata = pytest.importorskip("silx.io.nxdata", reason="needs silx")
+    path = tmp_path / "result.h5"
+    path.write_bytes(nexus_bytes(result, run, make_update(), VERSIONS, NOON))
+    with h5py.File(path) as file:
+        default = nxdata.get_default(file)
+        assert (default.title, default.errors.shape) == ("bank 2 - 31 deg", (50,))
+        for group in file["entry"].values():
+            if group.attrs.get("NX_class") == "NXdata":
+                assert nxdata.NXdata(group).issues == []
+
+
 @pytest.mark.parametrize(
-    ("x_name", "y_name"), [("y", "y"), ("title", "metadata"), ("y errors", "y"), ("", ""), ("Y", "y")]
+    ("x_name", "y_name"),
+    [
+        ("y", "y"),
+        ("title", "metadata"),
+        ("y errors", "y"),
+        ("", ""),
+        ("Y", "y"),
+        ("q", "q edges"),
+        ("y errors", "y errors edges"),
+        ("errors", "y"),
+    ],
 )
 def test_quantities_never_collide(
     x_name: str, y_name: str, run: RunInfo, make_update: Callable[..., Update]
@@ -156,8 +199,11 @@ def test_quantities_never_collide(
     with written(Result(7, "r", (curve,)), run, make_update()) as file:
         data = default_plot(file)
         signal, axis = data.attrs["signal"], data.attrs["axes"][0]
-        assert len({signal, axis, f"{signal}_errors", "title", "metadata"}) == 5
-        assert np.array_equal(data[axis][()], curve.x)
+        fields = {signal, axis, f"{signal}_errors", f"{axis}_edges", "title", "metadata"}
+        assert len(fields) == 6
+        assert set(data) == fields
+        assert "errors" not in fields
+        assert np.array_equal(data[f"{axis}_edges"][()], curve.x)
         assert np.array_equal(data[signal][()], curve.y)
         assert np.array_equal(data[f"{signal}_errors"][()], curve.e)
 

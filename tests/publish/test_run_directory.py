@@ -6,71 +6,40 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 
-import attrs
-import numpy as np
 import pytest
 
-from hooks_support import run_info, update
-from livered_core import Curve, Image, Result
 from livered_core.errors import LiveredError
-from livered_core.publish.latest import Published
+from livered_core.publish import run_directory
 from livered_core.publish.run_directory import AlreadyRunning, RunDirectory
+from waiting import WAIT
 
 
-def _published():
-    notes = {"peak": np.float32(1.5), "width": np.nan, "limit": -np.inf, "seen": np.True_, "n": np.int64(3)}
-    curve = Curve("n", [0.0, 1.0, 2.0], [1.0, np.nan], [0.5, np.inf], "Angstrom", "counts", metadata=notes)
-    image = Image("i", [0, 1], [0, 1], [[2.0]], "us", "deg", "counts", {"worst": np.nan})
-    result = Result(1, "a <title>", (curve,), (image,), {"k": 1, "scale": np.inf})
-    return Published(3, result, run_info(), attrs.evolve(update(), proton_charge_pc=np.nan))
-
-
-def test_the_newest_result_can_be_read_by_anything_that_reads_json(tmp_path):
-    with RunDirectory(tmp_path) as folder:
-        folder.write_latest(_published())
-    latest = json.loads((tmp_path / "latest.json").read_text(), parse_constant=pytest.fail)
-    assert (latest["format"], latest["version"], latest["run"]["number"], latest["update"]["sequence"]) == (
-        1,
-        3,
-        1,
-        1,
-    )
-    (curve,) = latest["curves"]
-    assert curve["x"] == [0.0, 1.0, 2.0]
-    assert curve["y"] == [1.0, None]
-    assert curve["e"] == [0.5, None]
-    assert (curve["x_unit"], curve["y_unit"]) == ("Angstrom", "counts")
-    assert curve["metadata"] == {"peak": 1.5, "width": None, "limit": None, "seen": True, "n": 3}
-    assert latest["images"][0]["z"] == [[2.0]]
-    assert latest["images"][0]["metadata"] == {"worst": None}
-    assert latest["metadata"] == {"k": 1, "scale": None}
-    assert latest["update"]["proton_charge_pc"] is None
-
-
-def test_a_status_with_numbers_that_are_not_finite_is_still_json(tmp_path):
-    with RunDirectory(tmp_path) as folder:
-        folder.write_status({"lag_s": np.inf, "source": {"rates": (np.nan, 1.0), "where": "here"}})
-    status = json.loads((tmp_path / "status.json").read_text(), parse_constant=pytest.fail)
-    assert status == {"lag_s": None, "source": {"rates": [None, 1.0], "where": "here"}}
-
-
-def test_neither_file_waits_for_the_disk(tmp_path, monkeypatch):
+def test_the_files_are_the_users_alone_and_do_not_wait_for_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("synced"))
-    with RunDirectory(tmp_path) as folder:
-        folder.write_latest(_published())
-        folder.write_status({})
-    assert {"latest.json", "status.json"} < {path.name for path in tmp_path.iterdir()}
+    before = os.umask(0o022)
+    try:
+        with RunDirectory(tmp_path) as folder:
+            folder.replace("status.json", ["{", "}"])
+            folder.keep("status.json", "runs/3.json")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "status.json").read_text() == "{}"
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
+    assert modes == {"lock": 0o600, "runs": 0o700, "status.json": 0o600, "3.json": 0o600}
 
 
-def test_a_session_begins_without_the_results_of_the_one_before_it(tmp_path):
+def test_a_session_begins_with_the_files_of_the_one_before_it_and_without_what_it_left_half_written(tmp_path):
     with RunDirectory(tmp_path) as folder:
-        folder.write_latest(_published())
-        folder.write_status({"phase": "stopped"})
-    assert (tmp_path / "latest.json").exists()
-    with RunDirectory(tmp_path):
-        assert not (tmp_path / "latest.json").exists()
-        assert json.loads((tmp_path / "status.json").read_text()) == {"phase": "stopped"}
+        folder.replace("latest.json", ["old"])
+        folder.replace("runs/3.json", ["old"])
+    for place in (tmp_path, tmp_path / "runs"):
+        (place / ".0123456789abcdef.partial").write_text("{")
+    with RunDirectory(tmp_path) as folder:
+        names = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*"))
+        assert names == ["latest.json", "lock", "runs", "runs/3.json"]
+        assert folder.kept_runs() == {3}
 
 
 def test_the_lock_names_its_owner_and_nobody_else(tmp_path):
@@ -82,28 +51,135 @@ def test_the_lock_names_its_owner_and_nobody_else(tmp_path):
         assert (tmp_path / "lock").read_text() == expected
 
 
-@pytest.mark.parametrize("name", ["lock", "latest.json"])
-def test_a_run_directory_that_cannot_be_used_is_one_sentence_and_no_lock_is_left(tmp_path, name):
-    (tmp_path / name / "inside").mkdir(parents=True)
+def test_a_run_directory_that_cannot_be_used_is_one_sentence_and_no_lock_is_left(tmp_path):
+    (tmp_path / "runs").write_text("")
     with pytest.raises(LiveredError) as caught, RunDirectory(tmp_path):
         pass
     assert str(caught.value) == (
-        f"The run directory {tmp_path} cannot be used (Is a directory): "
+        f"The run directory {tmp_path} cannot be used (File exists): "
         "remove what is in it, or mend its permissions."
     )
-    (tmp_path / name / "inside").rmdir()
-    (tmp_path / name).rmdir()
+    (tmp_path / "runs").unlink()
     with RunDirectory(tmp_path):
         pass
 
 
 def test_files_are_replaced_whole_and_leave_nothing_behind(tmp_path):
+    def fails():
+        yield "{"
+        raise ValueError("nothing to say")
+
     with RunDirectory(tmp_path) as folder:
         for number in range(3):
-            folder.write_status({"number": number})
+            folder.replace("status.json", [f'{{"number": {number}}}'])
+        with pytest.raises(ValueError, match="nothing to say"):
+            folder.replace("status.json", fails())
         assert json.loads((tmp_path / "status.json").read_text()) == {"number": 2}
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["lock", "status.json"]
-        assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["lock", "runs", "status.json"]
+
+
+def test_what_is_kept_stays_when_the_file_is_replaced_and_can_be_kept_again(tmp_path):
+    with RunDirectory(tmp_path) as folder:
+        folder.replace("latest.json", ["first"])
+        for _ in range(2):
+            folder.keep("latest.json", "runs/3.json")
+        folder.replace("latest.json", ["second"])
+        assert (tmp_path / "runs" / "3.json").read_text() == "first"
+        folder.keep("latest.json", "runs/3.json")
+        assert (tmp_path / "runs" / "3.json").read_text() == "second"
+        assert [p.name for p in (tmp_path / "runs").iterdir()] == ["3.json"]
+        for _ in range(2):
+            folder.remove_run(3)
+        assert folder.kept_runs() == set()
+        with pytest.raises(FileNotFoundError):
+            folder.keep("nothing.json", "runs/4.json")
+        assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_somebody_who_reads_all_the_time_sees_whole_files_only(tmp_path):
+    """A reader in another process, against files that are replaced and kept as fast as it goes."""
+    reader = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+print("ready", flush=True)
+seen = set()
+while not (folder / "over").exists():
+    for name in ("latest.json", "runs/1.json"):
+        document = json.loads((folder / name).read_text())
+        assert document["numbers"] == [document["n"]] * 20000
+        seen.add((name, document["n"]))
+print(len(seen))
+"""
+    with RunDirectory(tmp_path) as folder:
+
+        def write(n: int) -> None:
+            folder.replace("latest.json", [f'{{"n": {n}, ', '"numbers": ', json.dumps([n] * 20000), "}"])
+            folder.keep("latest.json", "runs/1.json")
+
+        write(0)
+        with subprocess.Popen(
+            [sys.executable, "-c", reader, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as other:
+            assert other.stdout.readline() == "ready\n"
+            for n in range(300):
+                write(n)
+            (tmp_path / "over").touch()
+            assert int(other.stdout.read()) > 4
+        assert other.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"format": 1, "n": 3}', "ValueError: another format"),
+        (b'{"format": 2, "n": ', "JSONDecodeError"),
+        (b'{"n": "\xff"}', "UnicodeDecodeError"),
+        (b"[" * 100_000, "RecursionError"),
+        (b"[]", "TypeError"),
+        (b"{}", "KeyError"),
+        (b'{"format": 2, "n": "0123456789 0123456789"}', "ValueError: it has more than 40 bytes"),
+    ],
+)
+def test_a_file_that_is_damaged_or_foreign_is_set_aside_and_said(tmp_path, monkeypatch, caplog, content, why):
+    if len(content) < 100:
+        monkeypatch.setattr(run_directory, "LARGEST_FILE", 40)
+
+    def understand(document):
+        if document["format"] != 2:
+            raise ValueError("another format")
+        return document["n"]
+
+    (tmp_path / "runs.json").write_bytes(content)
+    with RunDirectory(tmp_path) as folder:
+        assert folder.read("runs.json", understand) is None
+        assert (tmp_path / "runs.json.damaged").read_bytes() == content
+        assert not (tmp_path / "runs.json").exists()
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert said.startswith(f"{tmp_path / 'runs.json'} is not as this livered writes it ({why}")
+        assert said.endswith("set aside as runs.json.damaged, and begun anew.")
+        caplog.clear()
+        assert folder.read("runs.json", understand) is None
+        assert not caplog.records
+        folder.replace("runs.json", ['{"format": 2, "n": 7}'])
+        assert folder.read("runs.json", understand) == 7
+
+
+def test_what_is_no_file_is_set_aside_and_not_waited_for(tmp_path, caplog):
+    os.mkfifo(tmp_path / "runs.json")
+    (tmp_path / "history.json").symlink_to("/dev/zero")
+    (tmp_path / "failures.json").mkdir()
+    with RunDirectory(tmp_path) as folder:
+        found = []
+        names = ("runs.json", "history.json", "failures.json")
+        thread = threading.Thread(
+            target=lambda: found.extend(folder.read(name, lambda document: document) for name in names),
+            daemon=True,
+        )
+        thread.start()
+        thread.join(WAIT)
+        assert found == [None, None, None]
+    assert len(caplog.records) == 3
+    assert not any((tmp_path / name).exists() for name in names)
 
 
 def test_a_second_engine_is_refused_and_told_who_is_there(tmp_path):
@@ -116,11 +192,13 @@ def test_a_second_engine_is_refused_and_told_who_is_there(tmp_path):
     ) as other:
         assert other.stdout.readline() == b"held\n"
         (tmp_path / "latest.json").write_text("{}")
+        (tmp_path / ".0123456789abcdef.partial").write_text("of the other one")
         pattern = rf"process {other.pid} on .* holds"
         with pytest.raises(AlreadyRunning, match=pattern) as caught, RunDirectory(tmp_path):
             pass
         assert caught.value.exit_code == 2
         assert (tmp_path / "latest.json").read_text() == "{}"
+        assert (tmp_path / ".0123456789abcdef.partial").exists()
         other.stdin.close()
         assert other.wait(30) == 0
     with RunDirectory(tmp_path):

@@ -76,21 +76,23 @@ def test_numbers_read_back_as_they_were(values: list[float]) -> None:
     assert np.array_equal(table, np.column_stack((x, y, y[::-1])), equal_nan=True)
 
 
-def test_bin_edges_become_two_columns_that_meet(result: Result) -> None:
+def test_bins_have_their_middle_in_the_first_column(result: Result) -> None:
     curve = result.curves[0]
     header, table = read(column_text(curve, []))
-    assert header[-1] == "# columns: x_low x_high y e"
-    assert np.array_equal(table, np.column_stack((curve.x[:-1], curve.x[1:], curve.y, curve.e)))
-    assert "# x: d-spacing in angstrom, bin edges" in header
+    assert header[-1] == "# columns: x y e"
+    middles = (curve.x[:-1] + curve.x[1:]) / 2
+    assert np.array_equal(table, np.column_stack((middles, curve.y, curve.e)))
+    assert "# x: d-spacing in angstrom, middle of each of 50 bins from 0.3 to 3" in header
     assert "# y: intensity in counts/uC" in header
     assert "# e: standard deviation of y in counts/uC" in header
     assert "# curve pixels: 23552" in header
 
 
-def test_points_have_one_column(result: Result) -> None:
+def test_points_stay_as_they_are(result: Result) -> None:
     header, table = read(column_text(result.curves[1], []))
     assert header[-1] == "# columns: x y e"
-    assert table.shape == (5, 3)
+    assert "# x: x in 1/angstrom" in header
+    assert np.array_equal(table[:, 0], result.curves[1].x)
 
 
 def test_the_header_says_what_the_curves_rest_on(

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,131 +9,13 @@ from hooks_support import plugin, result, run_info, update
 from livered_core import Receipt, hookimpl
 from livered_core.backoff import Backoff
 from livered_core.clocks import SystemClock
-from livered_core.errors import SinkRejected
+from livered_core.errors import SinkLater, SinkRejected
 from livered_core.hooks.dispatch import Dispatcher
-from livered_core.publish.latest import Latest, Published
-from livered_core.publish.worker import VISIBLE_WITHIN_S, PublishWorker
+from livered_core.publish.delivery import VISIBLE_WITHIN_S, Patience
+from livered_core.publish.latest import Latest
+from livered_core.publish.worker import PublishWorker
+from publish_support import IDLE, SHOWER, WAIT, Fatal, ManualClock, Sink, closing, ended, item, running
 from waiting import until
-
-WAIT = 10.0
-IDLE = 3600.0
-SHOWER = "livered-publish"
-
-
-class ManualClock:
-    """Time that moves when the test says so; knows which thread waits for how long."""
-
-    def __init__(self):
-        self.n_waits = Counter()
-        self._now = 100.0
-        self._waits: dict[str, tuple[threading.Event, float]] = {}
-        self._changed = threading.Condition()
-
-    def now_ns(self):
-        return 0
-
-    def monotonic(self):
-        return self._now
-
-    def wait(self, event, timeout):
-        name = threading.current_thread().name
-        with self._changed:
-            self.n_waits[name] += 1
-            self._waits[name] = (event, self._now + timeout)
-            self._changed.notify_all()
-        event.wait()
-        with self._changed:
-            del self._waits[name]
-        return True
-
-    def advance(self, seconds):
-        with self._changed:
-            self._now += seconds
-            for event, until_s in self._waits.values():
-                if until_s <= self._now:
-                    event.set()
-
-    def expect_pause(self, thread, seconds):
-        def pauses():
-            return thread in self._waits and self._waits[thread][1] - self._now == pytest.approx(seconds)
-
-        with self._changed:
-            assert self._changed.wait_for(pauses, WAIT), (seconds, self._now, self._waits)
-
-
-class NoJitter(random.Random):
-    def random(self):
-        return 1.0
-
-
-class Fatal(BaseException):
-    """What a thread cannot survive."""
-
-
-class Sink:
-    """Takes results, blocks and fails on demand."""
-
-    def __init__(self):
-        self.taken: list[str] = []
-        self.tried: list[str] = []
-        self.threads: set[str] = set()
-        self.errors: list[BaseException] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.entered = threading.Event()
-        self.changed = threading.Condition()
-
-    @hookimpl
-    def post_publish(self, result, run, update):
-        name = f"{run.number}{'F' if update.final else f'.{update.sequence}'}"
-        self.entered.set()
-        assert self.gate.wait(WAIT)
-        with self.changed:
-            self.tried.append(name)
-            self.threads.add(threading.current_thread().name)
-            self.changed.notify_all()
-            if self.errors:
-                raise self.errors.pop(0)
-            self.taken.append(name)
-            return Receipt("here", 0, 1)
-
-    def wait_until(self, condition) -> None:
-        with self.changed:
-            assert self.changed.wait_for(condition, WAIT), (self.taken, self.tried)
-
-
-@contextmanager
-def running(
-    *sinks: Sink, make_visible=lambda item: None, backoff=Backoff(0.01, 0.02), clock=None
-) -> Iterator[PublishWorker]:
-    hooks = Dispatcher([plugin(f"sink{n}", sink) for n, sink in enumerate(sinks)], {}, SystemClock())
-    worker = PublishWorker(hooks, make_visible, clock or SystemClock(), backoff, NoJitter())
-    worker.start()
-    try:
-        yield worker
-    finally:
-        for sink in sinks:
-            sink.gate.set()
-        worker.close(WAIT)
-
-
-def item(version: int, run: int = 1, sequence: int = 1, final: bool = False) -> Published:
-    return Published(version, result(run), run_info(run), update(sequence, final))
-
-
-@contextmanager
-def closing(worker: PublishWorker, timeout: float) -> Iterator[list[str]]:
-    """Close on another thread; the sentences are there after the block."""
-    sentences: list[str] = []
-    thread = threading.Thread(target=lambda: sentences.extend(worker.close(timeout)), name="closer")
-    thread.start()
-    yield sentences
-    thread.join(WAIT)
-    assert not thread.is_alive()
-
-
-def ended(thread: str) -> bool:
-    return all(other.name != thread for other in threading.enumerate())
 
 
 def test_a_result_reaches_every_sink_after_it_is_visible_each_on_its_own_thread():
@@ -296,16 +174,143 @@ def test_a_sink_that_fails_does_not_keep_the_others_waiting():
         assert (good_status.delivered, good_status.last_receipt) == (3, Receipt("here", 0, 1))
 
 
-def test_what_the_other_side_refuses_is_not_sent_again():
-    sink = Sink()
+def test_a_final_that_is_refused_comes_again_once_when_the_sink_has_taken_something_else():
+    clock, sink = ManualClock(), Sink()
     sink.errors = [SinkRejected("wrong password")]
+    with running(sink, clock=clock) as worker:
+        worker.offer(item(1, run=1, final=True))
+        sink.wait_until(lambda: sink.tried == ["1F"])
+        clock.expect_pause("livered-publish-sink0", IDLE)
+        assert (worker.status()[0].refused, worker.status()[0].unsent_finals) == (1, 1)
+        sink.errors = []
+        worker.offer(item(2, run=2, final=True))
+        sink.wait_until(lambda: len(sink.taken) == 2)
+        assert worker.status()[0].unsent_finals == 0
+    assert sink.tried == ["1F", "2F", "1F"]
+
+
+def test_a_final_that_is_refused_twice_is_not_tried_a_third_time():
+    sink = Sink()
+    sink.errors = [SinkRejected("too large")]
     with running(sink) as worker:
         worker.offer(item(1, run=1, final=True))
+        sink.wait_until(lambda: sink.tried == ["1F"])
+        sink.gate.clear()
         worker.offer(item(2, run=2, final=True))
+        until(lambda: not sink.errors)
+        worker.offer(item(3, run=3, final=True))
+        sink.refuse = "1F"
+        sink.gate.set()
+        sink.wait_until(lambda: "3F" in sink.taken)
+        (sentence,) = worker.close(WAIT)
+    assert sink.tried == ["1F", "2F", "1F", "3F"]
+    assert sentence == "Sink sink0 did not take the final result of run 1: SinkRejected: no 1F"
+
+
+def test_a_refused_update_is_forgotten():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkRejected("too large")]
+    with running(sink, clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        sink.wait_until(lambda: sink.tried)
+        clock.expect_pause("livered-publish-sink0", IDLE)
+        worker.offer(item(2, sequence=2))
         sink.wait_until(lambda: sink.taken)
+    assert (sink.tried, sink.taken) == (["1.1", "1.2"], ["1.2"])
+
+
+def test_a_sink_that_refuses_everything_is_left_alone_longer_and_longer_and_says_why_once(caplog):
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkRejected("wrong password")] * 4 + [SinkRejected("no such instrument")]
+    with (
+        running(sink, backoff=Backoff(1.0, 60.0), clock=clock) as worker,
+        caplog.at_level("INFO", "livered_core"),
+    ):
+        for version, pause in enumerate((0.0, 0.0, 1.0, 2.0, 4.0, 8.0), start=1):
+            worker.offer(item(version, sequence=version))
+            if pause:
+                clock.expect_pause("livered-publish-sink0", pause)
+                clock.advance(pause)
+            sink.wait_until(lambda: len(sink.tried) == version)  # noqa: B023  (used within the turn)
+        clock.expect_pause("livered-publish-sink0", IDLE)
+        assert worker.status()[0].refused == 5
+    said = [record.getMessage().splitlines()[0] for record in caplog.records]
+    assert [line for line in said if "SinkRejected" in line] == [
+        "Plugin sink0 1.0 failed in post_publish: SinkRejected: wrong password",
+        "Plugin sink0 1.0 failed in post_publish, 5 times in a row: SinkRejected: no such instrument",
+    ]
+    assert "The sink sink0 takes results again; it had refused 5, 3 of them without a word here." in said
+
+
+def test_a_final_that_fails_again_and_again_blocks_nothing():
+    sink = Sink()
+    sink.poison = "1F"
+    with running(sink) as worker:
+        worker.offer(item(1, run=1, final=True))
+        for version in (2, 3, 4):
+            worker.offer(item(version, run=2, sequence=version))
+            sink.wait_until(lambda: f"2.{version}" in sink.taken)  # noqa: B023  (used within the turn)
+        worker.offer(item(5, run=2, final=True))
+        sink.wait_until(lambda: "2F" in sink.taken)
+        (sentence,) = worker.close(WAIT)
+    assert sink.taken == ["2.2", "2.3", "2.4", "2F"]
+    assert sentence == "Sink sink0 did not take the final result of run 1: OSError: not 1F"
+
+
+def test_a_sink_that_wants_to_wait_gets_the_newest_after_that_and_has_not_failed(caplog):
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkLater(7.0)]
+    with running(sink, backoff=Backoff(1.0, 60.0), clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        clock.expect_pause("livered-publish-sink0", 7.0)
+        worker.offer(item(2, sequence=2))
+        clock.expect_pause("livered-publish-sink0", 7.0)
+        assert sink.tried == ["1.1"]
+        assert worker.status()[0].last_error == ""
+        clock.advance(7.0)
+        sink.wait_until(lambda: sink.taken)
+        assert sink.tried == ["1.1", "1.2"]
+    assert caplog.records == []
+
+
+def test_a_final_result_does_not_wait_with_a_sink_that_wants_to():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkLater(7000.0)]
+    with running(sink, clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        sink.wait_until(lambda: sink.tried)
+        clock.expect_pause("livered-publish-sink0", 3600.0)
+        worker.offer(item(2, final=True))
+        sink.wait_until(lambda: sink.taken)
+        assert sink.tried == ["1.1", "1F"]
+
+
+def test_a_final_result_that_comes_while_the_sink_says_so_does_not_wait_either():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkLater(3000.0)]
+    sink.gate.clear()
+    with running(sink, clock=clock) as worker:
+        worker.offer(item(1, sequence=1))
+        assert sink.entered.wait(WAIT)
+        worker.offer(item(2, final=True))
+        sink.gate.set()
+        sink.wait_until(lambda: sink.taken)
+        assert sink.tried == ["1.1", "1F"]
+
+
+def test_a_final_result_that_the_sink_puts_off_is_kept():
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [OSError("down"), SinkLater(60.0), SinkLater(60.0)]
+    with running(sink, backoff=Backoff(1.0, 60.0), clock=clock) as worker:
+        worker.offer(item(1, run=7, final=True))
+        clock.expect_pause("livered-publish-sink0", 1.0)
+        clock.advance(1.0)
+        clock.expect_pause("livered-publish-sink0", 60.0)
         (status,) = worker.status()
-    assert sink.tried == ["1F", "2F"]
-    assert status.refused == 1
+        assert (status.unsent_finals, status.last_error) == (1, "OSError: down")
+        (sentence,) = worker.close(WAIT)
+    assert sentence == "Sink sink0 did not take the final result of run 7: OSError: down"
+    assert sink.taken == []
 
 
 def test_closing_tries_once_more_and_says_what_was_not_delivered():
@@ -413,8 +418,7 @@ def test_waiting_finals_are_told_of_each_time_they_have_doubled(caplog):
         for version in range(1, 46):
             worker.offer(item(version, run=version, final=True))
         assert [record.getMessage() for record in caplog.records] == [
-            f"{n} final results wait in memory for the sink sink0: see why it does not take them."
-            for n in (10, 20, 40)
+            f"{n} final results wait for the sink sink0: see why it does not take them." for n in (10, 20, 40)
         ]
         sink.gate.set()
         until(lambda: worker.status()[0].unsent_finals == 0)
@@ -480,10 +484,18 @@ def test_a_publish_thread_that_ends_is_remembered(caplog):
     assert "Fatal: gone" in first
 
 
+class Reporter:
+    """Fails in telling of a failure, as nothing should."""
+
+    @hookimpl
+    def on_error(self, failure):
+        raise Fatal("gone")
+
+
 def test_a_sinks_thread_that_ends_is_remembered_and_its_finals_are_told_of():
     bad, good = Sink(), Sink()
-    bad.errors = [Fatal("gone")]
-    with running(bad, good) as worker:
+    bad.errors = [OSError("down")]
+    with running(bad, good, Reporter()) as worker:
         worker.offer(item(1, run=7, final=True))
         good.wait_until(lambda: good.taken == ["7F"])
         until(lambda: ended("livered-publish-sink0"))
@@ -493,9 +505,20 @@ def test_a_sinks_thread_that_ends_is_remembered_and_its_finals_are_told_of():
         assert sentence.endswith("Fatal: gone")
 
 
+@pytest.mark.parametrize("error", [Fatal("gone"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_a_sink_that_wants_to_end_everything_has_only_failed(error):
+    sink = Sink()
+    sink.errors = [error]
+    with running(sink) as worker:
+        worker.offer(item(1, final=True))
+        sink.wait_until(lambda: sink.taken == ["1F"])
+        assert worker.failure is None
+    assert sink.tried == ["1F", "1F"]
+
+
 def test_closing_before_the_start_returns_at_once():
     hooks = Dispatcher([plugin("sink", Sink())], {}, SystemClock())
-    worker = PublishWorker(hooks, lambda item: None, SystemClock(), Backoff(1.0, 1.0))
+    worker = PublishWorker(hooks, lambda item: None, SystemClock(), Patience(Backoff(1.0, 1.0)))
     assert worker.close(WAIT) == []
 
 
@@ -507,7 +530,9 @@ def test_backoff_doubles_up_to_its_limit_with_jitter_in_the_upper_half(failures,
 
 
 def test_the_newest_result_has_the_highest_version():
-    latest = Latest()
+    latest = Latest("a session", SystemClock())
     assert latest.snapshot() is None
     assert [latest.put(result(), run_info(), update()).version for _ in range(3)] == [1, 2, 3]
-    assert latest.snapshot().version == 3
+    newest = latest.snapshot()
+    assert (newest.version, newest.session) == (3, "a session")
+    assert abs(newest.published_ns - SystemClock().now_ns()) < WAIT * 1e9

@@ -344,3 +344,17 @@ def test_what_a_plugin_throws_away_is_not_counted_and_the_run_is_wanted_again(be
     assert "left out" in update.missing[0]
     assert pipeline.replay_wanted() == "The script has changed."
     assert pipeline.replay_wanted() == "", "said once"
+
+
+@pytest.mark.parametrize("fate", ["taken", "skipped", "dropped"])
+def test_the_logs_are_those_of_the_newest_chunk_whatever_became_of_it_and_stay_after_the_run(fate):
+    bench = Bench()
+    pipeline = bench.pipeline()
+    assert pipeline.logs == {}
+    pipeline.run_began(run_info())
+    pipeline.take_chunk(attrs.evolve(chunk(), logs={"temp": "first"}))
+    bench.counter.skip = fate == "skipped"
+    bench.counter.fail_in = "process_chunk" if fate == "dropped" else ""
+    pipeline.take_chunk(attrs.evolve(chunk(2), logs={"temp": "second"}))
+    pipeline.run_ended(ENDED)
+    assert pipeline.logs == {"temp": "second"}

@@ -54,6 +54,16 @@ def test_what_livered_wrote_is_read(tmp_path: Path) -> None:
     assert curves["G(r)"].x.tolist() == [1.0, 2.0]
 
 
+def test_files_with_the_edges_as_their_axis_are_read(tmp_path: Path) -> None:
+    path = own_file(tmp_path / "old.h5")
+    with h5py.File(path, "a") as file:
+        group = file["entry/bank_2_31_deg"]
+        del group["d_spacing"]
+        group.move("d_spacing_edges", "d_spacing")
+    curves = {curve.label: curve for curve in read_reduced(path)}
+    assert curves["bank 2 - 31 deg"].x.tolist() == EDGES.tolist()
+
+
 @pytest.mark.parametrize("axis", [EDGES, np.stack([EDGES, 2 * EDGES])])
 def test_what_mantid_wrote_is_read(tmp_path: Path, axis: np.ndarray) -> None:
     path = mantid_file(tmp_path / "van.nxs", axis)

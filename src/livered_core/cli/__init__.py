@@ -14,6 +14,7 @@ from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, LiveredError
 _COMMANDS: Final = {
     "check": "livered_core.cli.check:check",
     "config": "livered_core.cli.config:config",
+    "dashboard": "livered_core.cli.dashboard:dashboard",
     "inspect": "livered_core.cli.inspect:inspect",
     "record": "livered_core.cli.record:record",
     "reduce": "livered_core.cli.reduce:reduce",
@@ -21,10 +22,12 @@ _COMMANDS: Final = {
     "run": "livered_core.cli.run:run",
     "service": "livered_core.cli.service:service",
     "simulate": "livered_core.cli.simulate:simulate",
+    "unsent": "livered_core.cli.unsent:unsent",
 }
 _SHORT_HELP: Final = {
     "check": "Say whether everything is in place to run.",
     "config": "Show the configuration, or import one of livereduce.",
+    "dashboard": "Show what livered does on a web page.",
     "inspect": "Say what is in a recorded stream.",
     "record": "Write a live stream to disk.",
     "reduce": "Reduce event files, as a live run would have been.",
@@ -32,6 +35,7 @@ _SHORT_HELP: Final = {
     "run": "Reduce an instrument's data live.",
     "service": "Run livered as a service of your own systemd.",
     "simulate": "Play a simulated beamline for anything that speaks ADARA.",
+    "unsent": "List or drop final results that wait for a sink.",
 }
 
 

@@ -20,7 +20,7 @@ from livered_core.engine.installed import environment_report
 from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
-from livered_core.publish.files import folder_problem
+from livered_core.publish.files_settings import folder_problem
 from livered_core.sources.adara_connection import AdaraAddress
 from livered_core.sources.mantid_facilities import mantid_is_installed
 

@@ -33,7 +33,7 @@ from livered_core.engine.recorded_instrument import instrument_names, is_served_
 from livered_core.engine.setup import RECORDED_DEFAULTS, LoadedConfiguration, load_configuration
 from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, LiveredError
 from livered_core.model.text import one_line
-from livered_core.publish.files import folder_problem
+from livered_core.publish.files_settings import folder_problem
 from livered_core.recording import Recording, open_recording
 
 _log = logging.getLogger(__name__)

@@ -17,8 +17,10 @@ from livered_core.cli.handover import env_option, hand_over
 from livered_core.cli.logs import start_logging
 from livered_core.cli.screen import Screen, end_now
 from livered_core.cli.signals import StopSignals
-from livered_core.cli.view import EventRate, LineTimes, render, status_line
+from livered_core.cli.view import LineTimes, render, status_line
 from livered_core.clocks import SystemClock
+from livered_core.dashboard.launch import DashboardProcess
+from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration, recorded_defaults, simulated_defaults
@@ -58,6 +60,7 @@ Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not)
 @click.option("--start-time", metavar="UTC", help="Begin at this time, for example 2026-11-22T10:00:00Z.")
 @options.output_dir
 @click.option("--stop-after-run", is_flag=True, help="End when the run has ended.")
+@click.option("--dashboard", is_flag=True, help="Start a web page as well, which shows what livered does.")
 @click.option("--plain", is_flag=True, help="Write lines instead of redrawing the screen.")
 def run(**arguments: Any) -> None:
     """Reduce an instrument's data live."""
@@ -81,10 +84,9 @@ def run(**arguments: Any) -> None:
     loaded = load_configuration(arguments["instrument"], arguments["config_file"], flags, defaults=defaults)
     screen = Screen(sys.stdout, plain=arguments["plain"])
     session = Session(loaded, SystemClock(), simulate=simulate, recording=recording)
-    StopSignals(
-        lambda name: _stop(session, screen, name), lambda: screen.last_words(_ENDED_AT_ONCE)
-    ).install()
-    watch = _Watch(session, screen)
+    dashboard = DashboardProcess(loaded.config.dashboard, os.environ)
+    StopSignals(lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen)).install()
+    watch = _Watch(session, screen, dashboard)
     try:
         packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
         level = logging.WARNING if screen.live else logging.INFO
@@ -95,10 +97,14 @@ def run(**arguments: Any) -> None:
             level,
             lambda line: one_line(line) in said_at_end(session),
         )
+        if arguments["dashboard"]:
+            dashboard.start()
         with screen.takes_prints():
             code = session.run(watch)
         last = farewell(session.health(), watch.last_run, session.unsent, session.failure, code)
+        dashboard.stop()
     except BaseException as error:
+        dashboard.stop()
         if not screen.close():
             _log.critical("%s", error, exc_info=error)
             end_now(getattr(error, "exit_code", EXIT_DIED))
@@ -127,12 +133,18 @@ def _stop(session: Session, screen: Screen, name: str) -> None:
     session.stop()
 
 
+def _last_words(dashboard: DashboardProcess, screen: Screen) -> None:
+    dashboard.terminate()
+    screen.last_words(_ENDED_AT_ONCE)
+
+
 class _Watch:
     """Shows the session's health and tells the service manager of it; called by the session a few times a second."""
 
-    def __init__(self, session: Session, screen: Screen) -> None:
+    def __init__(self, session: Session, screen: Screen, dashboard: DashboardProcess) -> None:
         self._session = session
         self._screen = screen
+        self._dashboard = dashboard
         self._clock = SystemClock()
         self._rate = EventRate()
         self._times = LineTimes()
@@ -159,6 +171,6 @@ class _Watch:
         events = health.source.counts.get("events", 0)
         rate = self._rate.update(now_s, events, health.source.chunk_s)
         if self._screen.live:
-            self._screen.show(lambda: render(health, rate))
+            self._screen.show(lambda: render(health, rate, self._dashboard.address))
         elif self._times.due(now_s, health):
             self._screen.line(status_line(health, rate))

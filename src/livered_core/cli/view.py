@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -32,35 +32,8 @@ _STYLE: Final[Mapping[Phase, str]] = {
     Phase.STOPPED: "dim",
     Phase.FAILED: "bold red",
 }
-_RATE_OVER_S: Final = 3.0
 _LINE_EVERY_S: Final = 5.0
 _NOT_CONNECTED: Final = (Phase.CONNECTING, Phase.DISCONNECTED)
-
-
-@attrs.define(eq=False)
-class EventRate:
-    """Events received per second of wall time, over the last few seconds."""
-
-    _seen: deque[tuple[float, int]] = attrs.field(factory=deque)
-
-    def update(self, now_s: float, events: int, chunk_s: float = 0.0) -> float:
-        """Take up a count and return the rate.
-
-        Parameters
-        ----------
-        now_s
-            Monotonic seconds.
-        events
-            Events received so far.
-        chunk_s
-            Length of the chunks that they come in, seconds: the rate is over two of them at least.
-        """
-        over_s = max(_RATE_OVER_S, 2 * chunk_s)
-        self._seen.append((now_s, events))
-        while len(self._seen) > 2 and now_s - self._seen[0][0] > over_s:
-            self._seen.popleft()
-        first_s, first = self._seen[0]
-        return (events - first) / (now_s - first_s) if now_s > first_s else 0.0
 
 
 @attrs.define(eq=False)
@@ -92,7 +65,7 @@ class LineTimes:
         return True
 
 
-def render(health: Health, rate: float) -> RenderableType:
+def render(health: Health, rate: float, page: str = "") -> RenderableType:
     """Draw a snapshot.
 
     Parameters
@@ -101,8 +74,10 @@ def render(health: Health, rate: float) -> RenderableType:
         The snapshot.
     rate
         Events received per second.
+    page
+        Address of the dashboard; empty without.
     """
-    parts: list[RenderableType] = [_facts(health, rate)]
+    parts: list[RenderableType] = [_facts(health, rate, page)]
     if health.source.problem:
         parts.append(text(health.source.problem, "red"))
     if health.result is not None and health.result.curves:
@@ -163,7 +138,7 @@ def status_line(health: Health, rate: float) -> str:
     )
 
 
-def _facts(health: Health, rate: float) -> Table:
+def _facts(health: Health, rate: float, page: str) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column()
@@ -195,6 +170,8 @@ def _facts(health: Health, rate: float) -> Table:
     ]
     for row in rows:
         grid.add_row(*row)
+    if page:
+        grid.add_row("page", text(page))
     return grid
 
 

@@ -4,6 +4,7 @@
 problem at once.
 """
 
+from livered_core.config.dashboard import DashboardConfig
 from livered_core.config.describe import Row, describe, plain
 from livered_core.config.layers import (
     Layer,
@@ -33,6 +34,7 @@ from livered_core.config.validators import TRANSFORM_HOOKS, format_address, pars
 __all__ = [
     "TRANSFORM_HOOKS",
     "Config",
+    "DashboardConfig",
     "HooksConfig",
     "Layer",
     "LogConfig",

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from livered_core.config.layers import Merged
+from livered_core.config.plugin_names import OWN_NAME, OWN_NAME_HELP
 from livered_core.config.schema import Config
 from livered_core.config.structure import DEFAULT_ORIGIN
 from livered_core.config.toml import dotted
@@ -73,12 +74,25 @@ def _rows(value: Any, path: tuple[str, ...], merged: Merged, help_text: str, uni
         value = {}
     elif isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _rows(item, (*path, str(key)), merged, help_text, unit)
+            below = (*path, str(key))
+            if path == ("plugins",):
+                yield from _own_name(below, merged)
+            yield from _rows(item, below, merged, help_text, unit)
         return
     elif value is None and len(path) == 2 and path[0] == "plugins":
         value = {}  # a plugin without settings, as its table says it
     name = dotted(path)
     yield Row(name, plain(value), _origin(path, merged), help_text, unit)
+
+
+def _own_name(path: tuple[str, ...], merged: Merged) -> Iterator[Row]:
+    """Give the row of a plugin that runs under another name than its own."""
+    table: Any = merged.values
+    for key in path:
+        table = table.get(key) if isinstance(table, Mapping) else None
+    if isinstance(table, Mapping) and OWN_NAME in table:
+        key_path = (*path, OWN_NAME)
+        yield Row(dotted(key_path), str(table[OWN_NAME]), _origin(key_path, merged), OWN_NAME_HELP, "")
 
 
 def _origin(path: tuple[str, ...], merged: Merged) -> str:

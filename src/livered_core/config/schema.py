@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
+from livered_core.config.dashboard import DashboardConfig
 from livered_core.config.mantid import MantidConfig
 from livered_core.config.metadata import about
 from livered_core.config.simulate import SimulateConfig
@@ -128,6 +129,8 @@ class PublishConfig:
         Seconds before the first and at most before any new attempt of a sink that failed.
     stop_timeout
         Seconds that are left to sinks for final results when livered is asked to stop.
+    give_up_after
+        Hours after which a final result that a sink has not taken is given up; 0 for never.
     """
 
     retry_first: float = attrs.field(
@@ -142,9 +145,15 @@ class PublishConfig:
         default=20.0,
         validator=at_least(0),
         metadata=about(
-            "time left to sinks for final results when asked to stop; what is not sent then is said and lost to that sink",
+            "time left to sinks for final results when asked to stop; what is not sent then is said, kept on disk, and "
+            "sent at the next start",
             "s",
         ),
+    )
+    give_up_after: float = attrs.field(
+        default=0.0,
+        validator=at_least(0),
+        metadata=about("give up a final result that a sink has not taken for this time; 0: never", "h"),
     )
 
     def __attrs_post_init__(self) -> None:
@@ -202,7 +211,7 @@ class Config:
         What to do when a run ends.
     output_dir
         Folder for reduced files.
-    source, mantid, hooks, publish, log, simulate
+    source, mantid, hooks, publish, dashboard, log, simulate
         Tables of their own.
     plugins
         Name of each plugin to its structured settings; None for a plugin that has none.
@@ -260,6 +269,9 @@ class Config:
     hooks: HooksConfig = attrs.field(factory=HooksConfig, metadata=about("how plugins' hooks are called"))
     publish: PublishConfig = attrs.field(
         factory=PublishConfig, metadata=about("how results are handed to sinks")
+    )
+    dashboard: DashboardConfig = attrs.field(
+        factory=DashboardConfig, metadata=about("where the page of `livered run --dashboard` is")
     )
     log: LogConfig = attrs.field(factory=LogConfig, metadata=about("where the log goes"))
     simulate: SimulateConfig = attrs.field(

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from livered_core.config.layers import EnvironmentText, Merged, Source
+from livered_core.config.plugin_names import without_own_name
 from livered_core.config.problems import Given, Place, Problem, Problems, problem
 from livered_core.config.reading import make_converter
 from livered_core.config.schema import Config
@@ -109,7 +110,7 @@ def _plugins(
                 problem(place.given(("plugins", name), tables[name]), f"is not a plugin that is loaded{hint}")
             )
     for name, settings_class in settings.items():
-        given = place.given(("plugins", name), _unwrapped(tables.get(name, {})))
+        given = place.given(("plugins", name), without_own_name(_unwrapped(tables.get(name, {}))))
         try:
             if settings_class is None:
                 _require_empty(place, given)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from livered_core.config import Merged, instrument_name, merge
+from livered_core.config.plugin_names import plugins_own_names
 from livered_core.engine.environment import Environment, find_environment
 from livered_core.engine.installed import Wanted
 from livered_core.engine.setup import configuration_layers
@@ -96,9 +97,10 @@ def wanted_by(merged: Merged) -> Wanted:
         The configuration, with the instrument's name.
     """
     instrument = str(merged.values["instrument"])
-    tables = merged.values.get("plugins", {})
-    # `structure` says what is wrong with a value that is no table.
-    names = tuple(tables) if isinstance(tables, Mapping) else ()
+    try:
+        names = tuple(dict.fromkeys(plugins_own_names(merged).values()))
+    except ConfigError:
+        names = ()  # `load_configuration` says what is wrong
     here = [(point.name, point) for point in entry_points(group=PLUGINS)]
     here += [
         (instrument, point)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import enum
-import os
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from livered_core.errors import LiveredError
-from livered_core.model import Result, RunInfo, Update
+from livered_core.model import Result, RunInfo, SlowLog, Update
 from livered_core.model.text import one_line
+from livered_core.publish.as_json import newest_values
+from livered_core.publish.latest import Published
 from livered_core.publish.sinks import SinkStatus
+from livered_core.reduction.pipeline import Pipeline
 from livered_core.sources.base import Connection, SourceStatus
 
 
@@ -68,6 +71,10 @@ class Health:
         How each sink is doing.
     failure
         Why the session ended, in one sentence; empty when it did not or was asked to.
+    version
+        Of the newest published result; 0 before the first.
+    logs
+        Slow logs of the newest chunk, by name.
     """
 
     phase: Phase
@@ -87,6 +94,8 @@ class Health:
     update: Update | None
     sinks: tuple[SinkStatus, ...]
     failure: str = ""
+    version: int = 0
+    logs: Mapping[str, SlowLog] = attrs.field(factory=dict)
 
     @property
     def lag_s(self) -> float | None:
@@ -131,6 +140,60 @@ def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
     return Phase.LIVE
 
 
+def health_of(
+    source: SourceStatus,
+    pipeline: Pipeline,
+    newest: Published | None,
+    sinks: tuple[SinkStatus, ...],
+    *,
+    now_ns: int,
+    phase: Phase | None,
+    failure: str,
+) -> Health:
+    """Put a snapshot together.
+
+    Parameters
+    ----------
+    source
+        The source's snapshot.
+    pipeline
+        For the run in hand.
+    newest
+        The newest result.
+    sinks
+        How each sink is doing.
+    now_ns
+        Wall time, nanoseconds UTC.
+    phase
+        What is going on; None to see it from the source, see `phase_of`.
+    failure
+        Why the session ended.
+    """
+    state = pipeline.state
+    run = state.run if state is not None else source.run
+    return Health(
+        phase=phase or phase_of(source, run, now_ns),
+        source=source,
+        run=run,
+        now_ns=now_ns,
+        n_chunks=state.n_chunks if state else 0,
+        n_updates=state.updates if state else 0,
+        n_events=state.n_events if state else 0,
+        n_pulses=state.n_pulses if state else 0,
+        proton_charge_pc=state.proton_charge_pc if state else 0.0,
+        last_pulse_ns=state.last_pulse_ns if state else 0,
+        dropped_chunks=state.dropped_chunks if state else 0,
+        skipped_chunks=state.skipped_chunks if state else 0,
+        missing=state.update(final=False, now_ns=now_ns).missing if state else (),
+        result=newest.result if newest else None,
+        update=newest.update if newest else None,
+        sinks=sinks,
+        failure=failure,
+        version=newest.version if newest else 0,
+        logs=pipeline.logs,
+    )
+
+
 def failure_sentence(failure: BaseException) -> str:
     """Say in one sentence what ended a session."""
     if isinstance(failure, LiveredError):
@@ -139,14 +202,13 @@ def failure_sentence(failure: BaseException) -> str:
 
 
 def health_as_dict(health: Health) -> dict[str, Any]:
-    """Return a snapshot as plain numbers and texts, in the layout of ``status.json``."""
+    """Return a snapshot as plain numbers and texts, as ``status.json`` has it."""
     source = attrs.asdict(health.source)
     source["connection"] = health.source.connection.value
+    logs, logs_left_out = newest_values(health.logs)
     return {
-        "format": 1,
-        "pid": os.getpid(),
-        "failure": health.failure,
         "phase": health.phase.value,
+        "failure": health.failure,
         "now_ns": health.now_ns,
         "lag_s": health.lag_s,
         "run": attrs.asdict(health.run) if health.run is not None else None,
@@ -160,6 +222,9 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "skipped_chunks": health.skipped_chunks,
         "complete": not health.missing,
         "missing": list(health.missing),
+        "version": health.version,
         "source": source,
         "sinks": [attrs.asdict(sink) for sink in health.sinks],
+        "logs": logs,
+        "logs_left_out": logs_left_out,
     }

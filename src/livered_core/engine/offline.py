@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,8 +21,7 @@ from livered_core.hooks.inspection import implemented_hooks
 from livered_core.hooks.registry import BUILT_IN
 from livered_core.hooks.spec import OUTWARD, TRANSFORMS
 from livered_core.model import Chunk, RunEndReason, RunInfo, Update
-from livered_core.publish.files import FilesSettings
-from livered_core.publish.text import slug
+from livered_core.publish.files_settings import FilesSettings
 from livered_core.recording import Recording
 from livered_core.sources.adara_file import RecordingReader
 from livered_core.sources.base import ChunkConsumer, Source, SourceStatus
@@ -86,8 +84,9 @@ def offline_configuration(
         run_transition="restart",
         start_time=None,
         from_start_of_run=True,
-        # There is one result of each run. It is final only where the run's end is in the recording.
-        plugins={**loaded.config.plugins, _FILES: attrs.evolve(files, every_update=True)},
+        # There is one result of each run, final only where the run's end is in the recording: whatever the
+        # seconds are, the first of a run is written.
+        plugins={**loaded.config.plugins, _FILES: attrs.evolve(files, every=1.0)},
     )
     plugins = tuple((entry, cls) for entry, cls in loaded.plugins if entry.name not in left_out)
     return attrs.evolve(loaded, config=config, plugins=plugins), left_out
@@ -99,7 +98,7 @@ def _is_sink(cls: type) -> bool:
 
 
 def output_folder(config: Config) -> Path:
-    """Return where the files plugin writes."""
+    """Return where the files plugin writes; with the fields that its folder may have."""
     files = config.plugins.get(_FILES) or FilesSettings()
     return files.directory or config.output_dir
 
@@ -119,8 +118,8 @@ def require_apart(path: Path, config: Config) -> None:
     DataModelError
         When it could be overwritten.
     """
-    reduced = rf"{re.escape(slug(config.instrument, otherwise='instrument'))}_\d+\.h5"
-    if path.resolve().parent == output_folder(config).resolve() and re.fullmatch(reduced, path.name):
+    files = config.plugins.get(_FILES) or FilesSettings()
+    if files.could_write(path, config.instrument, config.output_dir):
         message = (
             f"{path} has the name and the place of a reduced file, and could be overwritten by one: "
             "rename it, or name another folder with --output-dir."

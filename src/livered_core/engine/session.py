@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import attrs
 
 from livered_core.backoff import Backoff
 from livered_core.clocks import Clock
-from livered_core.config import Config, run_directory
+from livered_core.config import Config, run_directory, state_directory
 from livered_core.engine.backend import choose_backend, mantid_source
-from livered_core.engine.health import Health, Phase, failure_sentence, health_as_dict, phase_of
+from livered_core.engine.hanging import Hanging
+from livered_core.engine.health import Health, Phase, failure_sentence, health_of
 from livered_core.engine.native import native_source
+from livered_core.engine.reporter import Reporter
 from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
+from livered_core.engine.simulated import simulated_beamline
 from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, SourceError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
+from livered_core.publish.books import Books
+from livered_core.publish.delivery import Patience
 from livered_core.publish.latest import Latest
+from livered_core.publish.outbox import Outbox
+from livered_core.publish.result_files import ResultFiles
 from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
 from livered_core.recording import Recording
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
-from livered_core.simulator.process import SimulatorProcess, StartCancelled, start_simulator
+from livered_core.simulator.process import SimulatorProcess, StartCancelled
 from livered_core.sources.base import Source
 
 _log = logging.getLogger(__name__)
-_STATUS_EVERY_S = 1.0
 _WATCH_EVERY_S = 0.25
 
 
@@ -44,7 +51,9 @@ class _Parts:
     pipeline: Pipeline
     source: Source
     info: SessionInfo
-    folder: RunDirectory
+    books: Books
+    results: ResultFiles
+    reporter: Reporter
     simulator: SimulatorProcess | None
 
 
@@ -87,8 +96,9 @@ class Session:
         self._done = threading.Event()
         self._ended = False
         self._hung = False
-        self._turned = (-1, 0.0)
-        self._latest = Latest()
+        self._hanging = Hanging()
+        self._id = secrets.token_hex(8)
+        self._latest = Latest(self._id, clock)
         self._parts: _Parts | None = None
         self._failure: BaseException | None = None
         self._unsent: Sequence[str] = ()
@@ -122,36 +132,21 @@ class Session:
         parts = self._parts
         if parts is None:
             return None
-        source = parts.source.status()
-        state = parts.pipeline.state
-        newest = self._latest.snapshot()
-        now_ns = self._clock.now_ns()
-        run = state.run if state is not None else source.run
-        failure = "" if self._failure is None else failure_sentence(self._failure)
-        phase = phase_of(source, run, now_ns)
-        if self._stop.is_set():
-            phase = Phase.STOPPING
-        if self._ended:
-            phase = Phase.FAILED if failure else Phase.STOPPED
-        return Health(
-            phase=phase,
-            source=source,
-            run=run,
-            now_ns=now_ns,
-            n_chunks=state.n_chunks if state else 0,
-            n_updates=state.updates if state else 0,
-            n_events=state.n_events if state else 0,
-            n_pulses=state.n_pulses if state else 0,
-            proton_charge_pc=state.proton_charge_pc if state else 0.0,
-            last_pulse_ns=state.last_pulse_ns if state else 0,
-            dropped_chunks=state.dropped_chunks if state else 0,
-            skipped_chunks=state.skipped_chunks if state else 0,
-            missing=state.update(final=False, now_ns=now_ns).missing if state else (),
-            result=newest.result if newest else None,
-            update=newest.update if newest else None,
-            sinks=parts.worker.status(),
-            failure=failure,
+        return health_of(
+            parts.source.status(),
+            parts.pipeline,
+            self._latest.snapshot(),
+            parts.worker.status(),
+            now_ns=self._clock.now_ns(),
+            phase=self._own_phase(),
+            failure="" if self._failure is None else failure_sentence(self._failure),
         )
+
+    def _own_phase(self) -> Phase | None:
+        """Say what goes on when it does not depend on the stream."""
+        if self._ended:
+            return Phase.STOPPED if self._failure is None else Phase.FAILED
+        return Phase.STOPPING if self._stop.is_set() else None
 
     def run(self, watch: Callable[[], None] | None = None) -> int:
         """Run until asked to stop, until a run has ended (``run_transition = "stop"``), or until it cannot go on.
@@ -179,11 +174,12 @@ class Session:
             except StartCancelled:
                 return EXIT_OK
             self._parts = parts
-            stack.callback(self._write_last_status, parts)
+            stack.callback(self._end, parts)
+            parts.reporter.start()
             parts.hooks.session_started(parts.info)
             stack.callback(parts.hooks.session_ended, parts.info)
             parts.worker.start()
-            stack.callback(self._close_worker, parts.worker)
+            stack.callback(self._close_worker, parts)
             reduction = threading.Thread(target=self._reduce, args=(parts,), name="livered-reduction")
             reduction.start()
             try:
@@ -210,11 +206,17 @@ class Session:
         folder = stack.enter_context(RunDirectory(run_directory(self._name(), self._environ)))
         simulator = None
         if self._simulate:
-            simulator = stack.enter_context(self._simulated_beamline(config))
+            simulator = stack.enter_context(simulated_beamline(self._loaded, config, self._stop))
             config = attrs.evolve(config, address=simulator.address)
-        hooks = Dispatcher(plugins, config.hooks.owner, self._clock)
+        books = Books(folder, self._id, self._clock)
+        results = ResultFiles(folder, books.runs)
+        hooks = Dispatcher(plugins, config.hooks.owner, self._clock, books)
         backoff = Backoff(config.publish.retry_first, config.publish.retry_longest)
-        worker = PublishWorker(hooks, folder.write_latest, self._clock, backoff)
+        patience = Patience(backoff, config.publish.give_up_after * 3600.0)
+        outbox = self._outbox()
+        worker = PublishWorker(
+            hooks, results.show, self._clock, patience, outbox=outbox, taken=books.runs.taken
+        )
         settings = PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures)
         pipeline = Pipeline(hooks, self._publish, self.stop, self._clock, settings)
         source = self._source(config, backend)
@@ -229,7 +231,16 @@ class Session:
             live=self._recording is None,
             stopping=self._stop.is_set,
         )
-        return _Parts(hooks, worker, pipeline, source, info, folder, simulator)
+        reporter = Reporter(
+            folder,
+            books,
+            self.health,
+            info,
+            self._id,
+            update_every_s=config.update_every,
+            clock=self._clock,
+        )
+        return _Parts(hooks, worker, pipeline, source, info, books, results, reporter, simulator)
 
     def _source(self, config: Config, backend: str) -> Source:
         if self._make_source is not None:
@@ -245,10 +256,19 @@ class Session:
             return f"{name}-simulated"
         return name if self._recording is None else f"{name}-recorded"
 
+    def _outbox(self) -> Outbox | None:
+        """Give the folder of unsent final results; None where they can be made again, from a recording."""
+        if self._recording is not None:
+            return None
+        return Outbox(partial(state_directory, self._name(), self._environ))
+
     def _publish(self, result: Result, run: RunInfo, update: Update) -> None:
         parts = self._parts
         if parts is not None:
-            parts.worker.offer(self._latest.put(result, run, update))
+            item = self._latest.put(result, run, update)
+            parts.books.runs.published(item)
+            parts.results.offer(item)
+            parts.worker.offer(item)
 
     def _reduce(self, parts: _Parts) -> None:
         try:
@@ -261,16 +281,12 @@ class Session:
             self._done.set()
 
     def _watch(self, parts: _Parts, watch: Callable[[], None] | None) -> None:
-        status_at = 0.0
         while not self._clock.wait(self._done, _WATCH_EVERY_S):
             self._look_after(parts)
             if self._hangs(parts):
                 break
             if watch is not None:
                 watch()
-            if self._clock.monotonic() >= status_at:
-                self._write_status(parts)
-                status_at = self._clock.monotonic() + _STATUS_EVERY_S
         if watch is not None:
             watch()
 
@@ -289,11 +305,10 @@ class Session:
 
     def _hangs(self, parts: _Parts) -> bool:
         """Look whether the reduction, asked to stop, does not get on any more."""
-        source, now_s = parts.source.status(), self._clock.monotonic()
-        if not self._stop.is_set() or source.turns != self._turned[0]:
-            self._turned = (source.turns, now_s)
-        waited_s = now_s - self._turned[1]
-        if source.patience_s is None or waited_s <= source.patience_s:
+        waited_s = self._hanging.waited_s(
+            parts.source.status(), self._clock.monotonic(), asked_to_stop=self._stop.is_set()
+        )
+        if waited_s is None:
             return False
         self._hung = True
         self._failure = self._failure or SourceError(
@@ -302,28 +317,16 @@ class Session:
         )
         return True
 
-    def _write_status(self, parts: _Parts) -> None:
-        health = self.health()
-        if health is None:
-            return
-        try:
-            parts.folder.write_status(health_as_dict(health))
-        except OSError as error:
-            _log.debug("status.json cannot be written: %s.", error)
-
-    def _write_last_status(self, parts: _Parts) -> None:
+    def _end(self, parts: _Parts) -> None:
         self._ended = True
-        self._write_status(parts)
+        failed = self._failure is not None
+        parts.books.runs.session_ended(
+            RunEndReason.SESSION_FAILED if failed else RunEndReason.SESSION_STOPPED
+        )
+        parts.reporter.close()
 
-    def _simulated_beamline(self, config: Config) -> SimulatorProcess:
-        """Start a beamline that waits for us, and whose truth is the calibration that the instrument's plugin uses."""
-        simulate = attrs.evolve(config.simulate, hold_for_client=True)
-        calibration = getattr(self._loaded.instrument_settings, "calibration", None)
-        if simulate.calibration is None and isinstance(calibration, Path):
-            simulate = attrs.evolve(simulate, calibration=calibration)
-        return start_simulator(simulate, config.instrument, cancel=self._stop)
-
-    def _close_worker(self, worker: PublishWorker) -> None:
-        self._unsent = worker.close(self._loaded.config.publish.stop_timeout)
+    def _close_worker(self, parts: _Parts) -> None:
+        self._unsent = parts.worker.close(self._loaded.config.publish.stop_timeout)
+        parts.results.close()
         for sentence in self._unsent:
             _log.error("%s", sentence)

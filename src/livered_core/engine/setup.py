@@ -22,6 +22,7 @@ from livered_core.config import (
     standard_layers,
     structure,
 )
+from livered_core.config.plugin_names import plugin_tables, plugins_own_names
 from livered_core.errors import ConfigError, PluginError
 from livered_core.hooks.inspection import implemented_hooks
 from livered_core.hooks.registry import (
@@ -141,11 +142,17 @@ def load_configuration(
     )
     problems: list[str] = []
     wanted = [] if entry is None else [entry]
-    of_instrument = {plugin.name for plugin in wanted}
-    others = [key for key in _plugin_tables(merged) if key not in of_instrument and key not in BUILT_IN]
+    taken = {*BUILT_IN, *(plugin.name for plugin in wanted)}
+    others: list[str] = []
+    own_names: Mapping[str, str] = {}
+    try:
+        own_names = plugins_own_names(merged, taken)
+        others = [key for key in own_names if key not in taken]
+    except ConfigError as error:
+        problems += error.problems
     try:
         wanted += find_plugins(BUILT_IN, points)
-        wanted += find_plugins(others, points)
+        wanted += find_plugins(others, points, own_names=own_names)
     except ConfigError as error:
         problems += error.problems
     classes: list[tuple[PluginEntry, type]] = []
@@ -163,7 +170,7 @@ def load_configuration(
             problems.insert(0, str(error))
     # Tables of plugins that could not be loaded are not checked: what is wrong with them is said already.
     loaded = {plugin.name for plugin, _ in classes}
-    unchecked = [key for key in _plugin_tables(merged) if key not in loaded]
+    unchecked = [key for key in plugin_tables(merged) if key not in loaded]
     try:
         settings = {plugin.name: settings_class(cls) for plugin, cls in classes}
         config = structure(merged.without_plugins(unchecked), settings, environ)
@@ -260,12 +267,3 @@ def configuration_layers(
     layers.append(environment_layer(environ))
     layers.append(Layer("command line", {**flags, "instrument": name}, Path.cwd()))
     return layers
-
-
-def _plugin_tables(merged: Merged) -> list[str]:
-    tables = merged.values.get("plugins", {})
-    if not isinstance(tables, Mapping):
-        origin = merged.origins.get("plugins", "")
-        message = f"plugins ({origin}) must be a table of plugins, each with a table of its settings: [plugins.nom]."
-        raise ConfigError(message)
-    return list(tables)

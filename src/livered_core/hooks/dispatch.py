@@ -11,13 +11,13 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 import pluggy
 
 from livered_core.clocks import Clock
-from livered_core.errors import DataModelError, HookError
+from livered_core.errors import DataModelError, HookError, SinkLater
 from livered_core.hooks.defaults import DefaultTransforms
 from livered_core.hooks.inspection import implemented_hooks
 from livered_core.hooks.markers import PROJECT
@@ -66,6 +66,19 @@ class _Trail:
             self.answered, self.answer = plugin, answer
 
 
+class Witness(Protocol):
+    """Is told of runs and failures, on whatever thread they happen; returns at once and raises nothing."""
+
+    def run_started(self, run: RunInfo) -> None:
+        """Take note that a run begins, or begins again."""
+
+    def run_ended(self, run: RunInfo, reason: RunEndReason) -> None:
+        """Take note that a run has ended; its plugins have been told."""
+
+    def failed(self, failure: HookFailure, run: RunInfo | None) -> None:
+        """Take note of a failure that was contained."""
+
+
 class _Transforms:
     """What pluggy gets to see of a plugin: its transforms, watched."""
 
@@ -87,11 +100,20 @@ class Dispatcher:
         Configured owner of a transform: other plugins' implementations of it are left out, wrappers stay.
     clock
         For the times of calls.
+    witness
+        Is told of runs and failures.
     """
 
-    def __init__(self, plugins: Sequence[LoadedPlugin], owners: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        plugins: Sequence[LoadedPlugin],
+        owners: Mapping[str, str],
+        clock: Clock,
+        witness: Witness | None = None,
+    ) -> None:
         self._plugins = tuple(plugins)
         self._clock = clock
+        self._witness = witness
         self._lock = threading.Lock()
         self._statistics: dict[tuple[str, str], CallStatistics] = {}
         self._consecutive: dict[tuple[str, str], int] = {}
@@ -134,19 +156,23 @@ class Dispatcher:
 
     def run_started(self, run: RunInfo) -> None:
         """Call run_started of every plugin."""
+        if self._witness is not None:
+            self._witness.run_started(run)
         self._call_every("run_started", {"run": run}, run)
 
     def run_ended(self, run: RunInfo, reason: RunEndReason) -> None:
         """Call run_ended of every plugin."""
         self._call_every("run_ended", {"run": run, "reason": reason}, run)
+        if self._witness is not None:
+            self._witness.run_ended(run, reason)
 
     def session_ended(self, session: SessionInfo) -> None:
         """Call session_ended of every plugin, in reverse order."""
         self._call_every("session_ended", {"session": session}, None, reverse=True)
 
     def report(self, failure: HookFailure, run: RunInfo | None) -> None:
-        """Log a failure and tell every plugin's on_error of it; a failure of on_error itself is only logged."""
-        _log.error("%s\n%s", failure.sentence, failure.traceback)
+        """Log a failure and tell every plugin's on_error of it; nobody is told of a failure of on_error itself, which is logged."""
+        self._note(failure, run)
         for plugin in self._plugins:
             hook = self._hooks[plugin.name].get("on_error")
             if hook is None:
@@ -154,8 +180,12 @@ class Dispatcher:
             try:
                 self._timed(plugin, "on_error", hook, {"failure": failure, "run": run})
             except _CONTAINED as error:
-                own = self._failure(plugin, "on_error", error, None)
-                _log.error("%s\n%s", own.sentence, own.traceback)
+                self._note(self._failure(plugin, "on_error", error, None), run)
+
+    def _note(self, failure: HookFailure, run: RunInfo | None) -> None:
+        _log.error("%s\n%s", failure.sentence, failure.traceback)
+        if self._witness is not None:
+            self._witness.failed(failure, run)
 
     # Transforms: one owner each; a failure is raised as a HookError for the pipeline to count.
 
@@ -209,6 +239,8 @@ class Dispatcher:
         ------
         HookError
             When the sink failed; its cause is what the sink raised.
+        SinkLater
+            When the sink wants to be asked again later.
         """
         plugin = next(plugin for plugin in self._plugins if plugin.name == sink)
         hook = self._hooks[sink]["post_publish"]
@@ -221,7 +253,9 @@ class Dispatcher:
                     f"post_publish must return a Receipt or None and returned a {type(receipt).__name__}."
                 )
                 raise DataModelError(message)
-        except _CONTAINED as error:
+        except SinkLater:
+            raise
+        except BaseException as error:  # (it is on a thread of its own: nobody else meant it to end)
             raise HookError(self._failure(plugin, "post_publish", error, None)) from error
         self._succeeded(plugin, "post_publish")
         return receipt

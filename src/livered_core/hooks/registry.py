@@ -34,7 +34,7 @@ class PluginEntry:
     Attributes
     ----------
     name
-        Name in the configuration: ``[plugins.<name>]``.
+        Name in the configuration: ``[plugins.<name>]``. The plugin's own, or another that runs the same plugin.
     entry_point
         Where the class is.
     instrument
@@ -144,7 +144,12 @@ def claimed_instrument(name: str, available: Iterable[EntryPoint] | None = None)
     return PluginEntry(canonical.lower(), chosen, canonical)
 
 
-def find_plugins(names: Iterable[str], available: Iterable[EntryPoint] | None = None) -> list[PluginEntry]:
+def find_plugins(
+    names: Iterable[str],
+    available: Iterable[EntryPoint] | None = None,
+    *,
+    own_names: Mapping[str, str] | None = None,
+) -> list[PluginEntry]:
     """Find the plugins that the configuration names.
 
     Parameters
@@ -153,6 +158,8 @@ def find_plugins(names: Iterable[str], available: Iterable[EntryPoint] | None = 
         Names as in ``[plugins.<name>]``.
     available
         Entry points to look in; by default all that are installed.
+    own_names
+        Of those of `names` that are not a plugin's own: the name of the plugin that runs under it.
 
     Returns
     -------
@@ -162,22 +169,29 @@ def find_plugins(names: Iterable[str], available: Iterable[EntryPoint] | None = 
     Raises
     ------
     ConfigError
-        With a sentence for each name that no installed plugin has.
+        With a sentence for each name that no installed plugin has, or that another plugin has.
     """
     candidates = _in_group(PLUGINS, available)
+    installed = [point.name for point in candidates]
     found, problems = [], []
     for name in names:
-        matching = [point for point in candidates if point.name == name]
+        own = (own_names or {}).get(name, name)
+        if own != name and name in installed:
+            problems.append(
+                f'plugins.{name}.plugin = "{own}": {name} is the name of a plugin itself; give the table another name.'
+            )
+            continue
+        matching = [point for point in candidates if point.name == own]
         if not matching:
-            close = difflib.get_close_matches(name, [point.name for point in candidates], n=1)
+            close = difflib.get_close_matches(own, installed, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             problems.append(
-                f"Plugin {name!r} is wanted by [plugins.{name}] and not installed{hint}: "
+                f"Plugin {own!r} is wanted by [plugins.{name}] and not installed{hint}: "
                 "install the package that provides it, or remove the table."
             )
             continue
         try:
-            found.append(PluginEntry(name, _the_only_one(matching, f"plugin {name!r}")))
+            found.append(PluginEntry(name, _the_only_one(matching, f"plugin {own!r}")))
         except PluginLoadError as error:
             problems.append(str(error))
     if problems:

@@ -169,12 +169,15 @@ class LiveredHooks:
         """Send a result somewhere.
 
         When: after the engine has made the result visible. Only the newest result is offered to a sink that is
-        slower than the updates; a final result (``update.final``) is never left out.
+        slower than the updates; a final result (``update.final``) is never left out, and waits on disk until it is
+        taken. A run whose final result was sent is not offered again when the server replays it.
         Thread: publish, one for each sink: it may block without slowing the reduction or another sink, and may be
         called while transforms are.
         Returns: a `Receipt`, or None when there was nothing to do.
         On failure: reported to `on_error` and tried again with back-off: the same result if it is final, else
-        the newest.
+        the newest. After `SinkRejected` an update is forgotten, and a final result comes again when the sink has
+        taken another one, and in the next session. `SinkLater` is no failure: the newest result comes again after
+        the seconds that it names.
 
         Examples
         --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import operator
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -286,6 +287,24 @@ class Result:
         object.__setattr__(self, "metadata", _notes(f"Result of run {self.run_number}", self.metadata))
 
 
+def _paths(files: Any) -> tuple[str, ...]:
+    if isinstance(files, (str, bytes, os.PathLike)):
+        message = f"Receipt.files must hold paths and is a single {type(files).__name__}: give a list of it."
+        raise TypeError(message)
+    if not isinstance(files, Iterable):
+        message = f"Receipt.files must hold paths and is a {type(files).__name__}."
+        raise TypeError(message)
+    return tuple(_path(file) for file in files)
+
+
+def _path(file: Any) -> str:
+    path = os.fspath(file) if isinstance(file, os.PathLike) else file
+    if not isinstance(path, str):
+        message = f"Receipt.files must hold texts or paths and holds a {type(file).__name__}."
+        raise TypeError(message)
+    return path
+
+
 @attrs.frozen
 class Receipt:
     """What a sink did with a result.
@@ -298,11 +317,13 @@ class Receipt:
         When it was done, nanoseconds UTC since the Unix epoch.
     size
         Bytes sent or written.
+    files
+        Paths of the files that were written to this machine, absolute; empty where there are none.
 
     Raises
     ------
     TypeError
-        When `where` is no text (a path, for example), or a number no integer.
+        When `where` is no text (a path, for example), a number no integer, or `files` no collection of texts and paths.
     ValueError
         When a number is negative.
     """
@@ -310,3 +331,4 @@ class Receipt:
     where: str = attrs.field(validator=_is_text)
     when_ns: int = attrs.field(converter=_python_int, validator=_is_count)
     size: int = attrs.field(converter=_python_int, validator=_is_count)
+    files: tuple[str, ...] = attrs.field(default=(), converter=_paths)

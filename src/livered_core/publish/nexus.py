@@ -13,10 +13,13 @@ the NXdata group"; errors as ``FIELDNAME_errors``)::
           metadata           NXcollection  of the result
         bank_2_31_deg        NXdata        @signal, @axes; one group per curve, and per image
           title              the label
-          d_spacing          float64[n + 1] edges or float64[n] points, @units
+          d_spacing          float64[n] points, or the middle of each bin, @units
+          d_spacing_edges    float64[n + 1], where the curve has bins, @units
           intensity          float64[n], @units
           intensity_errors   float64[n], @units, standard deviation
           metadata           NXcollection  of the curve
+
+The axes are as long as the signal, although the manual allows edges: silx draws nothing else.
 
 Needs h5py, which is imported when a file is made.
 """
@@ -150,7 +153,9 @@ def _write_curve(data: h5py.Group, curve: Curve) -> None:
     data.attrs["axes"] = [axis]
     data.attrs[f"{axis}_indices"] = 0
     data["title"] = one_line(curve.label)
-    _field(data, axis, curve.x, curve.x_unit, curve.x_name)
+    _field(data, axis, curve.x_centres, curve.x_unit, curve.x_name)
+    if curve.is_histogram:
+        _field(data, f"{axis}_edges", curve.x, curve.x_unit)
     _field(data, signal, curve.y, curve.y_unit, curve.y_name)
     _field(data, f"{signal}_errors", curve.e, curve.y_unit)
     if curve.metadata:
@@ -163,8 +168,9 @@ def _write_image(data: h5py.Group, image: Image) -> None:
     data.attrs["y_indices"] = 0
     data.attrs["x_indices"] = 1
     data["title"] = one_line(image.label)
-    _field(data, "x", image.x, image.x_unit)
-    _field(data, "y", image.y, image.y_unit)
+    for name, edges, unit in (("x", image.x, image.x_unit), ("y", image.y, image.y_unit)):
+        _field(data, name, (edges[:-1] + edges[1:]) / 2, unit)
+        _field(data, f"{name}_edges", edges, unit)
     _field(data, "z", image.z, image.z_unit)
     if image.metadata:
         _write_collection(data, "metadata", image.metadata)
@@ -172,8 +178,9 @@ def _write_image(data: h5py.Group, image: Image) -> None:
 
 def _quantities(names: tuple[str, str]) -> tuple[str, str]:
     """Names of signal and axis that collide neither with each other nor with what else is in the group."""
-    signal, axis = unique_slugs(names, reserved=("title", "metadata"), otherwise="values")
-    return (signal, axis) if axis.lower() != f"{signal}_errors".lower() else ("y", "x")
+    signal, axis = unique_slugs(names, reserved=("title", "metadata", "errors"), otherwise="values")
+    given = [name.lower() for name in (signal, axis, f"{signal}_errors", f"{axis}_edges")]
+    return (signal, axis) if len(set(given)) == len(given) else ("y", "x")
 
 
 def _write_collection(

@@ -1,32 +1,33 @@
-"""The run directory: what other processes may read of a running engine.
+"""The run directory: the folder in which other programs may read of a running engine, and who owns it.
 
-``status.json`` says how the engine is doing, ``latest.json`` holds the newest result, ``lock`` names the process
-that owns the folder. Files are replaced atomically: a reader sees the old one or the new one, whole.
+Its files and their layout are in ``docs/run-directory.md``. Files are replaced atomically: a reader sees the old
+one or the new one, whole. They are the user's alone (0600, folders 0700).
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
-import math
+import logging
 import os
 import socket
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import attrs
-import numpy as np
-import numpy.typing as npt
-
-from livered_core.atomic import write_atomically
+from livered_core.atomic import atomic_path
 from livered_core.errors import EXIT_CONFIG, LiveredError
-from livered_core.model import Curve, Image
-from livered_core.publish.latest import Published
 
-LATEST_FORMAT: Final = 1
-"""Version of the layout of ``latest.json``."""
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+RUNS: Final = "runs"
+"""Folder in it of the results of earlier runs."""
+LARGEST_FILE: Final = 256 * 1024 * 1024
+"""Bytes of a file of the session before that is read again."""
 
 
 class AlreadyRunning(LiveredError):  # noqa: N818
@@ -37,6 +38,8 @@ class AlreadyRunning(LiveredError):  # noqa: N818
 
 class RunDirectory:
     """A folder that one engine owns for its life. A context manager: the lock is held inside.
+
+    Each file in it has one thread that writes it.
 
     Parameters
     ----------
@@ -49,18 +52,21 @@ class RunDirectory:
         self._lock: int | None = None
 
     def __enter__(self) -> RunDirectory:
-        """Take the lock, and remove the results of the session before.
+        """Take the lock, and clear away half-written files of an engine that was killed.
 
         Raises
         ------
         AlreadyRunning
             When another process on this machine holds it.
         LiveredError
-            When the folder cannot be used: it is missing, not writable, or something else has the lock's name.
+            When the folder cannot be used: it is missing, not writable, or something else has the name of its parts.
         """
         try:
             self._lock = _take_lock(self.path / "lock")
-            (self.path / "latest.json").unlink(missing_ok=True)
+            (self.path / RUNS).mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.path, self.path / RUNS):
+                for left in folder.glob(".*.partial"):
+                    left.unlink()
         except OSError as error:
             self._release()
             message = (
@@ -81,29 +87,108 @@ class RunDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def write_status(self, status: Mapping[str, Any]) -> None:
-        """Replace ``status.json``.
+    def replace(self, name: str, parts: Iterable[str]) -> None:
+        """Replace a file.
+
+        Parameters
+        ----------
+        name
+            ``status.json``, for example.
+        parts
+            Its content, in ASCII; made while it is written.
 
         Raises
         ------
         OSError
             When the folder cannot be written.
         """
-        self._replace("status.json", json.dumps(_finite(status), indent=1, allow_nan=False))
-
-    def write_latest(self, item: Published) -> None:
-        """Replace ``latest.json``.
-
-        Raises
-        ------
-        OSError
-            When the folder cannot be written.
-        """
-        self._replace("latest.json", json.dumps(published_as_dict(item), allow_nan=False))
-
-    def _replace(self, name: str, text: str) -> None:
         # Not durable: of no use after a restart of the machine, and syncing would wait for a busy disk.
-        write_atomically(self.path / name, text.encode(), durable=False)
+        with atomic_path(self.path / name, durable=False) as temporary:
+            temporary.chmod(0o600)
+            with temporary.open("w", encoding="ascii") as file:
+                file.writelines(parts)
+
+    def keep(self, name: str, as_name: str) -> None:
+        """Give the content that a file has now a second name, whatever replaces the file later.
+
+        Raises
+        ------
+        OSError
+            When it is not there, or the folder cannot be written.
+        """
+        with atomic_path(self.path / as_name, durable=False) as temporary:
+            temporary.unlink()
+            os.link(self.path / name, temporary)
+        # Renamed onto another name of the same file, it would stay.
+        temporary.unlink(missing_ok=True)
+
+    def kept_runs(self) -> set[int]:
+        """Return the numbers of the runs with a file of their own."""
+        stems = {path.stem for path in (self.path / RUNS).glob("*.json")}
+        return {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
+
+    def remove_run(self, number: int) -> None:
+        """Remove the file of a run.
+
+        Raises
+        ------
+        OSError
+            When that is not possible; not when there is none.
+        """
+        (self.path / run_file(number)).unlink(missing_ok=True)
+
+    def read(self, name: str, understand: Callable[[Any], _T]) -> _T | None:
+        """Read a file that the session before left.
+
+        Parameters
+        ----------
+        name
+            ``runs.json``, for example.
+        understand
+            Makes of the JSON document what it holds; raises ValueError, TypeError or KeyError for what it does not
+            know.
+
+        Returns
+        -------
+        object or None
+            None where there is no such file. What cannot be read or understood is set aside as ``NAME.damaged``, and
+            a warning says so.
+        """
+        path = self.path / name
+        try:
+            return understand(json.loads(_read_bounded(path)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            with contextlib.suppress(OSError):
+                path.replace(path.with_name(f"{path.name}.damaged"))
+            _log.warning(
+                "%s is not as this livered writes it (%s: %s): set aside as %s.damaged, and begun anew.",
+                path,
+                type(error).__name__,
+                " ".join(str(error).split())[:200],
+                path.name,
+            )
+            return None
+
+
+def run_file(number: int) -> str:
+    """Name the file of a run."""
+    return f"{RUNS}/{number}.json"
+
+
+def _read_bounded(path: Path) -> bytes:
+    # What has the name may be anything: no waiting for a pipe, and no reading without end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            message = "it is no file"
+            raise ValueError(message)
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        message = f"it has more than {LARGEST_FILE} bytes"
+        raise ValueError(message)
+    return data
 
 
 def _take_lock(path: Path) -> int:
@@ -122,55 +207,3 @@ def _take_lock(path: Path) -> int:
         os.close(lock)
         raise
     return lock
-
-
-def published_as_dict(item: Published) -> dict[str, Any]:
-    """Return a published result as plain numbers, texts and lists, in the layout of ``latest.json``.
-
-    Values that are not finite become None, since JSON has no words for them.
-    """
-    return {
-        "format": LATEST_FORMAT,
-        "version": item.version,
-        "run": _finite(attrs.asdict(item.run)),
-        "update": _finite(attrs.asdict(item.update)),
-        "title": item.result.title,
-        "metadata": _finite(item.result.metadata),
-        "curves": [_curve(curve) for curve in item.result.curves],
-        "images": [_image(image) for image in item.result.images],
-    }
-
-
-def _curve(curve: Curve) -> dict[str, Any]:
-    names = ("label", "x_unit", "y_unit", "x_name", "y_name")
-    return {
-        **{name: getattr(curve, name) for name in names},
-        "metadata": _finite(curve.metadata),
-        **{name: _numbers(getattr(curve, name)) for name in ("x", "y", "e")},
-    }
-
-
-def _image(image: Image) -> dict[str, Any]:
-    names = ("label", "x_unit", "y_unit", "z_unit")
-    return {
-        **{name: getattr(image, name) for name in names},
-        "metadata": _finite(image.metadata),
-        "x": _numbers(image.x),
-        "y": _numbers(image.y),
-        "z": [_numbers(row) for row in image.z],
-    }
-
-
-def _numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values.tolist()]
-
-
-def _finite(value: Any) -> Any:
-    """Copy nested mappings and lists with numbers that are not finite made None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -1,8 +1,10 @@
 """Curves as columns of text, and text from the stream made safe for a name.
 
 Layout of a file: a header of lines that begin with ``#``, each ``# key: value``; then one line per bin or point,
-columns separated by a blank, in the order that the header's last line names. Numbers are the shortest decimals
-that read back as the same float64; ``nan`` and ``inf`` are written so. Encoding UTF-8, lines end with a line feed.
+``x y e`` separated by a blank, where ``x`` is the middle of the bin. Three columns, since that is what every program
+reads: Mantid's LoadAscii would take a fourth for the resolution. The edges of bins are in the NeXus file. Numbers are
+the shortest decimals that read back as the same float64; ``nan`` and ``inf`` are written so. Encoding UTF-8, lines end
+with a line feed.
 """
 
 from __future__ import annotations
@@ -124,7 +126,7 @@ def column_text(curve: Curve, header: Iterable[str]) -> bytes:
     Parameters
     ----------
     curve
-        With bin edges the columns are ``x_low x_high y e``, with points ``x y e``.
+        With bin edges ``x`` is the middle of each bin.
     header
         Lines of `header_lines`, put in front.
 
@@ -133,22 +135,20 @@ def column_text(curve: Curve, header: Iterable[str]) -> bytes:
     bytes
         The file's content; `numpy.loadtxt` reads it.
     """
-    columns: dict[str, list[float]]
-    if curve.is_histogram:
-        columns = {"x_low": curve.x[:-1].tolist(), "x_high": curve.x[1:].tolist()}
-    else:
-        columns = {"x": curve.x.tolist()}
-    columns |= {"y": curve.y.tolist(), "e": curve.e.tolist()}
+    middle = ""
+    if curve.is_histogram and len(curve.x) > 1:
+        middle = f", middle of each of {len(curve.y)} bins from {curve.x[0]:.15g} to {curve.x[-1]:.15g}"
     about = [
         f"curve: {curve.label}",
         *(f"curve {key}: {value}" for key, value in curve.metadata.items()),
-        f"x: {curve.x_name or 'x'} in {curve.x_unit}{', bin edges' if curve.is_histogram else ''}",
+        f"x: {curve.x_name or 'x'} in {curve.x_unit}{middle}",
         f"y: {curve.y_name or 'y'} in {curve.y_unit}",
         f"e: standard deviation of y in {curve.y_unit}",
-        f"columns: {' '.join(columns)}",
+        "columns: x y e",
     ]
+    columns = (curve.x_centres.tolist(), curve.y.tolist(), curve.e.tolist())
     lines = [f"# {one_line(line)}" for line in (*header, *about)]
-    lines += [" ".join(map(repr, row)) for row in zip(*columns.values(), strict=True)]
+    lines += [" ".join(map(repr, row)) for row in zip(*columns, strict=True)]
     return ("\n".join(lines) + "\n").encode()
 
 

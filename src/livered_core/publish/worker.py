@@ -3,7 +3,7 @@
 One thread (``livered-publish``) makes results visible, that is, writes the run directory. Each sink has a
 thread of its own (``livered-publish-NAME``) and its own places: the newest result, and every final result that
 it has not taken yet. So a sink that hangs delays nobody else. A sink that fails is tried again with back-off; a
-newer result replaces the one that waits, a final one never gives way.
+newer result replaces the one that waits, a final one never gives way, and waits on disk (``livered-publish-disk``).
 
 A sink is offered a result when that result, or a newer one, is visible or could not be made visible. A run
 directory that hangs is not waited for longer than `VISIBLE_WITHIN_S`.
@@ -12,23 +12,23 @@ directory that hangs is not waited for longer than `VISIBLE_WITHIN_S`.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from livered_core.backoff import Backoff
 from livered_core.clocks import Clock
-from livered_core.errors import HookError, SinkRejected
 from livered_core.hooks.dispatch import Dispatcher
+from livered_core.publish.delivery import Delivery, Patience, Taken
+from livered_core.publish.keeper import FinalKeeper
 from livered_core.publish.latest import Published
-from livered_core.publish.sinks import SinkQueue, SinkStatus
+from livered_core.publish.outbox import Outbox
+from livered_core.publish.published_runs import RunKey, run_key
+from livered_core.publish.sinks import Parcel, SinkQueue, SinkStatus
+from livered_core.publish.stage import Stage
+from livered_core.publish.unsent import unsent_sentences
 
 _log = logging.getLogger(__name__)
-
-VISIBLE_WITHIN_S: Final = 5.0
-"""Seconds that sinks wait for the run directory; when closing, at most half the time there is."""
 _IDLE_S: Final = 3600.0
 
 
@@ -44,10 +44,13 @@ class PublishWorker:
         raises is logged and counted (`not_shown`); the sinks get the result all the same.
     clock
         For back-off and deadlines.
-    backoff
-        How long a failing sink is left alone.
-    jitter
-        Source of randomness for the back-off.
+    patience
+        How long a failing sink is left alone, and when a final result is given up.
+    outbox
+        Where final results wait on disk until their sinks have taken them; without it they wait in memory. With it, a
+        run whose final result was published is not offered again, by this session or a later one.
+    taken
+        Called with each receipt of a sink, on its thread; returns at once and raises nothing.
     """
 
     def __init__(
@@ -55,30 +58,32 @@ class PublishWorker:
         hooks: Dispatcher,
         make_visible: Callable[[Published], None],
         clock: Clock,
-        backoff: Backoff,
-        jitter: random.Random | None = None,
+        patience: Patience,
+        outbox: Outbox | None = None,
+        taken: Taken | None = None,
     ) -> None:
-        self._hooks = hooks
         self._make_visible = make_visible
         self._clock = clock
-        self._backoff = backoff
-        self._jitter = jitter or random.Random()  # noqa: S311  (spreads retries; nothing to guess)
-        self._lock = threading.Lock()
+        self._stage = Stage(clock)
+        self._lock = self._stage.lock
         self._wake = threading.Event()
         self._unseen: Published | None = None
-        self._offered_version = 0
-        self._visible_version = 0
-        self._hidden_since = 0.0
         self._not_shown = 0
-        self._closing = False
-        self._deadline = float("inf")
-        self._visible_by = float("inf")
         self._failure: BaseException | None = None
-        self._sinks = tuple(SinkQueue(name) for name in hooks.sinks)
+        self._over: set[RunKey] = set()
+        self._told: set[RunKey] = set()
+        self._queues = tuple(SinkQueue(name) for name in hooks.sinks)
+        self._keeper = None if outbox is None else FinalKeeper(outbox, self._stage, self._queues)
         self._shower = threading.Thread(target=self._run, args=(None,), name="livered-publish", daemon=True)
+        self._deliveries = {
+            queue.name: Delivery(hooks, queue, self._stage, self._keeper, patience, taken)
+            for queue in self._queues
+        }
         self._servers = tuple(
-            threading.Thread(target=self._run, args=(sink,), name=f"livered-publish-{sink.name}", daemon=True)
-            for sink in self._sinks
+            threading.Thread(
+                target=self._run, args=(queue,), name=f"livered-publish-{queue.name}", daemon=True
+            )
+            for queue in self._queues
         )
 
     @property
@@ -97,33 +102,75 @@ class PublishWorker:
             return self._not_shown
 
     def start(self) -> None:
-        """Start the threads."""
+        """Queue what earlier sessions left, and start the threads."""
+        if self._keeper is not None:
+            self._keeper.start()
         for thread in (self._shower, *self._servers):
             thread.start()
 
     def offer(self, item: Published) -> None:
         """Queue a result for every sink and return at once. Called by the reduction thread."""
+        stage, now_ns = self._stage, self._clock.now_ns()
         with self._lock:
-            if self._visible_version == self._offered_version:
-                self._hidden_since = self._clock.monotonic()
-            self._offered_version = item.version
+            if stage.visible_version == stage.offered_version:
+                stage.hidden_since = self._clock.monotonic()
+            stage.offered_version = item.version
             self._unseen = item
-            crowded = [(sink.name, len(sink.finals)) for sink in self._sinks if sink.put(item)]
+            queues, is_news = self._who_gets(item)
+            final = item.update.final
+            parcels = [
+                Parcel(
+                    item.run.number,
+                    now_ns,
+                    final,
+                    item.version,
+                    item,
+                    to_keep=final and self._keeper is not None,
+                )
+                for _ in queues
+            ]
+            crowded = []
+            for queue, parcel in zip(queues, parcels, strict=True):
+                parcel.siblings = tuple(parcels)
+                if queue.put(parcel):
+                    crowded.append((queue.name, len(queue.unsent)))
+            if final and parcels and self._keeper is not None:
+                self._keeper.keep(item, list(zip(queues, parcels, strict=True)))
         self._wake.set()
         self._wake_sinks()
+        if is_news:
+            _log.warning(
+                "Run %d was published to its end before: what is made of it now is shown and not sent to %s.",
+                item.run.number,
+                ", ".join(queue.name for queue in self._queues if queue not in queues),
+            )
         for name, waiting in crowded:
             _log.warning(
-                "%d final results wait in memory for the sink %s: see why it does not take them.",
-                waiting,
-                name,
+                "%d final results wait for the sink %s: see why it does not take them.", waiting, name
             )
+
+    def _who_gets(self, item: Published) -> tuple[list[SinkQueue], bool]:
+        """Say which sinks a result is for, and whether it is worth a word that it is not for all."""
+        key = run_key(item.run)
+        if self._keeper is None or key is None:
+            return list(self._queues), False
+        if key in self._over or key in self._keeper.published:
+            queues = []
+        else:
+            queues = [queue for queue in self._queues if key not in queue.replayed]
+        if item.update.final:
+            self._over.add(key)
+        is_news = len(queues) < len(self._queues) and key not in self._told
+        if is_news:
+            self._told.add(key)
+        return queues, is_news
 
     def status(self) -> tuple[SinkStatus, ...]:
         """Return how each sink is doing; safe from any thread."""
         with self._lock:
             return tuple(
-                SinkStatus(s.name, s.delivered, s.refused, len(s.finals), s.last_receipt, s.last_error)
-                for s in self._sinks
+                SinkStatus(q.name, q.delivered, q.refused, len(q.unsent), q.last_receipt, q.last_error)
+                for q in self._queues
             )
 
     def close(self, timeout: float) -> Sequence[str]:
@@ -138,52 +185,49 @@ class PublishWorker:
         Returns
         -------
         sequence of str
-            One sentence for each sink that still holds final results: these were not delivered.
+            A sentence for each sink that has not taken all final results, on what becomes of them.
         """
+        stage = self._stage
         with self._lock:
             now = self._clock.monotonic()
-            self._closing = True
-            self._deadline = now + timeout
-            self._visible_by = now + timeout / 2
-            for sink in self._sinks:
-                sink.retry_at = 0.0
+            stage.closing = True
+            stage.deadline = now + timeout
+            stage.visible_by = now + timeout / 2
+            for queue in self._queues:
+                queue.offer_all_now()
         self._wake.set()
         self._wake_sinks()
         # The sinks first: what is left of the time is theirs.
         for thread in (*self._servers, self._shower):
             if thread.is_alive():
-                thread.join(max(0.0, self._deadline - self._clock.monotonic()))
+                thread.join(max(0.0, stage.deadline - self._clock.monotonic()))
         late = {
-            sink.name for sink, thread in zip(self._sinks, self._servers, strict=True) if thread.is_alive()
+            queue.name for queue, thread in zip(self._queues, self._servers, strict=True) if thread.is_alive()
         }
+        if self._keeper is not None:
+            self._keeper.close(late=bool(late))
         with self._lock:
-            return [
-                f"Sink {sink.name} did not take the final result of run "
-                f"{', '.join(str(item.run.number) for item in sink.finals)}: "
-                f"{'it did not answer in time.' if sink.name in late else sink.last_error}"
-                for sink in self._sinks
-                if sink.finals
-            ]
+            return unsent_sentences(self._queues, late, keeps=self._keeper is not None)
 
     def _wake_sinks(self) -> None:
-        for sink in self._sinks:
-            sink.wake.set()
+        for queue in self._queues:
+            queue.wake.set()
 
-    def _run(self, sink: SinkQueue | None) -> None:
+    def _run(self, queue: SinkQueue | None) -> None:
         """Be a thread, and never end in silence."""
         try:
-            if sink is None:
+            if queue is None:
                 self._show_results()
             else:
-                self._serve(sink)
+                self._deliveries[queue.name].serve()
         except BaseException as error:  # noqa: BLE001  (kept for the session, which ends with it)
             text = _one_line(error)
             with self._lock:
                 if self._failure is None:
                     self._failure = error
-                if sink is not None:
-                    sink.last_error = text
-            whose = "that writes the run directory" if sink is None else f"of the sink {sink.name}"
+                if queue is not None:
+                    queue.last_error = text
+            whose = "that writes the run directory" if queue is None else f"of the sink {queue.name}"
             _log.error(
                 "The publish thread %s ended, and livered cannot go on without it: %s\n%s",
                 whose,
@@ -196,7 +240,7 @@ class PublishWorker:
             self._wake.clear()
             with self._lock:
                 item, self._unseen = self._unseen, None
-                if item is None and self._closing:
+                if item is None and self._stage.closing:
                     return
             if item is None:
                 self._clock.wait(self._wake, _IDLE_S)
@@ -214,72 +258,9 @@ class PublishWorker:
                     "".join(traceback.format_exception(error)),
                 )
             with self._lock:
-                self._visible_version = item.version
-                self._hidden_since = self._clock.monotonic()
+                self._stage.visible_version = item.version
+                self._stage.hidden_since = self._clock.monotonic()
             self._wake_sinks()
-
-    def _serve(self, sink: SinkQueue) -> None:
-        while True:
-            sink.wake.clear()
-            with self._lock:
-                item = sink.next_item
-                now = self._clock.monotonic()
-                due = self._due(sink, item)
-                last_chance = self._closing
-            if last_chance and (item is None or max(now, due) >= self._deadline):
-                return
-            if item is None or now < due:
-                self._clock.wait(sink.wake, min(due - now, _IDLE_S))
-            else:
-                self._attend(sink, item, last_chance=last_chance)
-
-    def _due(self, sink: SinkQueue, item: Published | None) -> float:
-        """When a sink may be offered its next item."""
-        if item is None:
-            return float("inf")
-        if item.version <= self._visible_version:
-            return sink.retry_at
-        return max(sink.retry_at, min(self._hidden_since + VISIBLE_WITHIN_S, self._visible_by))
-
-    def _attend(self, sink: SinkQueue, item: Published, *, last_chance: bool) -> None:
-        """Offer a sink what it should get next."""
-        try:
-            receipt = self._hooks.post_publish(sink.name, item.result, item.run, item.update)
-        except HookError as error:
-            self._failed(sink, item, error, last_chance=last_chance)
-            return
-        with self._lock:
-            sink.forget(item)
-            sink.failures = 0
-            sink.last_error = ""
-            if receipt is not None:
-                sink.delivered += 1
-                sink.last_receipt = receipt
-        if receipt is not None:
-            _log.info(
-                "Run %d update %d: %s took %d bytes to %s.",
-                item.run.number,
-                item.update.sequence,
-                sink.name,
-                receipt.size,
-                receipt.where,
-            )
-
-    def _failed(self, sink: SinkQueue, item: Published, error: HookError, *, last_chance: bool) -> None:
-        with self._lock:
-            sink.last_error = error.failure.error
-            if isinstance(error.__cause__, SinkRejected):
-                # The other side answered: what comes next is another thing, and need not wait.
-                sink.refused += 1
-                sink.failures = 0
-                sink.forget(item)
-            elif last_chance:
-                sink.retry_at = float("inf")
-            elif not self._closing:
-                sink.failures += 1
-                delay = self._backoff.delay(sink.failures, self._jitter.random())
-                sink.retry_at = self._clock.monotonic() + delay
-        self._hooks.report(error.failure, item.run)
 
 
 def _one_line(error: BaseException) -> str:

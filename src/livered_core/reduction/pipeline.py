@@ -13,7 +13,7 @@ A source (native or Mantid) calls the methods below, from one thread at a time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -21,7 +21,7 @@ from livered_core.clocks import Clock
 from livered_core.errors import HookError, LiveredError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.markers import SKIP, BegunAnew
-from livered_core.model import Chunk, Result, RunEndReason, RunInfo, Update
+from livered_core.model import Chunk, Result, RunEndReason, RunInfo, SlowLog, Update
 from livered_core.reduction.run_state import RunState
 
 _log = logging.getLogger(__name__)
@@ -87,6 +87,12 @@ class Pipeline:
         self._shown: RunState | None = None
         self._last_result: Result | None = None
         self._replay_wanted = ""
+        self._logs: Mapping[str, SlowLog] = {}
+
+    @property
+    def logs(self) -> Mapping[str, SlowLog]:
+        """Slow logs of the newest chunk, whatever became of it. A snapshot: safe to read from any thread."""
+        return self._logs
 
     @property
     def state(self) -> RunState | None:
@@ -150,6 +156,7 @@ class Pipeline:
             When a hook has failed too often in a row.
         """
         state = self._running()
+        self._logs = chunk.logs
         try:
             processed = self._hooks.process_chunk(chunk, state.run)
             if processed is SKIP:

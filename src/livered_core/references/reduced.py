@@ -123,7 +123,8 @@ def _own_groups(file: Any) -> list[tuple[str, Any]]:
 def _read_own(name: str, group: Any, path: Path) -> ReducedCurve:
     signal, axes = _text(group.attrs.get("signal")), np.atleast_1d(group.attrs["axes"])
     y = _member(group, signal)
-    x = _member(group, _text(axes[0]))
+    axis = _text(axes[0])
+    x = _member(group, f"{axis}_edges") or _member(group, axis)
     title = _member(group, "title")
     if y is None or x is None or len(axes) != 1:
         return ReducedCurve(name, np.empty(0), np.empty(0), np.empty(0), "", "")

@@ -1,0 +1,143 @@
+"""The thread that tells other programs how the engine is doing: ``status.json`` and the small files beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from livered_core.clocks import Clock
+from livered_core.engine.event_rate import EventRate
+from livered_core.engine.health import Health, health_as_dict
+from livered_core.model import SessionInfo
+from livered_core.publish.as_json import FORMAT, lines_of
+from livered_core.publish.books import Books
+from livered_core.publish.history import EVERY_S
+from livered_core.publish.run_directory import RunDirectory
+
+_log = logging.getLogger(__name__)
+
+STATUS_EVERY_S: Final = 1.0
+"""Seconds between two heartbeats."""
+_PATIENCE_S: Final = 5.0
+
+
+class Reporter:
+    """Writes the small files of the run directory once a second, on a thread of its own (``livered-status``).
+
+    So they tell the truth, too, while plugins begin, while sinks are waited for at the end, and while a terminal
+    hangs.
+
+    Parameters
+    ----------
+    folder
+        The run directory.
+    books
+        Runs, failures and history.
+    health
+        Gives a snapshot of the engine.
+    session
+        The session.
+    session_id
+        Its random text.
+    update_every_s
+        How often a result is due.
+    clock
+        The clocks.
+    """
+
+    def __init__(
+        self,
+        folder: RunDirectory,
+        books: Books,
+        health: Callable[[], Health | None],
+        session: SessionInfo,
+        session_id: str,
+        *,
+        update_every_s: float,
+        clock: Clock,
+    ) -> None:
+        self._folder = folder
+        self._books = books
+        self._health = health
+        self._clock = clock
+        self._rate = EventRate()
+        self._mean_rate = EventRate(EVERY_S)
+        self._said: set[type[BaseException]] = set()
+        self._ends = threading.Event()
+        self._head = {
+            "format": FORMAT,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "session": session_as_dict(session, session_id),
+            "status_every_s": STATUS_EVERY_S,
+            "update_every_s": update_every_s,
+        }
+        self._thread = threading.Thread(target=self._run, name="livered-status", daemon=True)
+
+    def start(self) -> None:
+        """Write for the first time, and start the thread."""
+        self._report()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and write for the last time; a folder that hangs is left behind."""
+        self._ends.set()
+        if self._thread.ident is not None:
+            self._thread.join(_PATIENCE_S)
+        if not self._thread.is_alive():
+            self._report()
+
+    def _run(self) -> None:
+        while not self._clock.wait(self._ends, STATUS_EVERY_S):
+            self._report()
+
+    def _report(self) -> None:
+        """Write; what goes wrong is said once, and the next turn tries again."""
+        try:
+            self._write()
+        except Exception as error:  # noqa: BLE001  (the reduction goes on without)
+            if type(error) in self._said:
+                return
+            self._said.add(type(error))
+            if isinstance(error, OSError):
+                _log.warning(
+                    "The state cannot be written to %s (%s): make room or mend its permissions. This is said once.",
+                    self._folder.path,
+                    error.strerror or error,
+                )
+            else:
+                _log.error("The state cannot be written to %s: report it.", self._folder.path, exc_info=error)
+
+    def _write(self) -> None:
+        health = self._health()
+        if health is None:
+            return
+        now_s, source = self._clock.monotonic(), health.source
+        events = source.counts.get("events", 0)
+        rate = self._rate.update(now_s, events, source.chunk_s)
+        mean = self._mean_rate.update(now_s, events, source.chunk_s)
+        if health.run is not None:
+            self._books.runs.run_known(health.run)
+        runs_version, failures_version = self._books.write()
+        self._books.add(mean, health.lag_s, health.phase.value)
+        status = {
+            **self._head,
+            **health_as_dict(health),
+            "event_rate": rate,
+            "runs_version": runs_version,
+            "failures_version": failures_version,
+        }
+        self._folder.replace("status.json", lines_of(status))
+
+
+def session_as_dict(session: SessionInfo, session_id: str) -> dict[str, Any]:
+    """Return what ``status.json`` says of a session."""
+    names = ("started_ns", "backend", "source", "output_dir", "livered_version", "instrument")
+    plain = attrs.asdict(session, filter=lambda attribute, _: attribute.name in names)
+    return {"id": session_id, **plain, "plugins": dict(session.plugins)}
