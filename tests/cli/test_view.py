@@ -47,9 +47,9 @@ HEALTH = Health(
 )
 
 
-def screen(health, rate=200_000.0):
+def screen(health, rate=200_000.0, page=""):
     console = Console(file=io.StringIO(), width=120)
-    console.print(render(health, rate))
+    console.print(render(health, rate, page))
     return console.file.getvalue()
 
 
@@ -113,6 +113,11 @@ def test_what_is_missing_and_what_is_wrong_is_on_the_screen():
     for words in ("not connected", "Cannot connect to here:1.", "NO: A gap.", "monitor: no route"):
         assert words in text
     assert "INCOMPLETE: A gap." in status_line(health, 0.0)
+
+
+def test_where_the_page_is_is_on_the_screen_when_there_is_one():
+    assert "http://127.0.0.1:8712/" in screen(HEALTH, page="http://127.0.0.1:8712/")
+    assert "page" not in screen(HEALTH)
 
 
 def test_before_the_first_run_nothing_is_claimed():

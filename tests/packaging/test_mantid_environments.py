@@ -110,7 +110,7 @@ def test_no_version_contradicts_what_the_wheels_require(pixi):
         name: limit for name, limit in limits.items() if name in listed
     }
     # These come with pip: conda-forge has them under other names, or late.
-    assert set(limits) - set(listed) == {"ncrystal", "plotly", "tomli"}
+    assert set(limits) - set(listed) == {"ncrystal", "tomli"}
 
 
 def test_the_pythons_are_those_of_the_distributions(pixi):

@@ -463,7 +463,10 @@ def test_check_looks_at_the_folders_above_the_first_field(tmp_path: Path, read_o
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"formats": ()}, "must name each of nexus, text, html, mantid at most once, and one of them, not []"),
+        (
+            {"formats": ()},
+            "must name each of nexus, text, html, mantid at most once, and one of them, not []",
+        ),
         ({"formats": ("pdf",)}, "must name each of nexus, text, html"),
         ({"formats": ("text", "text")}, "must name each of nexus, text, html"),
         ({"directory": Path("/a/{ipts}")}, "must have no other fields than {instrument}, {run}, {proposal}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ from livered_core.config import Layer, merge, parse_layer, structure
 from livered_core.config.reference import with_plugin_tables
 from livered_core.model import Result, RunInfo, Update
 from livered_core.publish.files import FilesPlugin
-from livered_core.publish.files_settings import FilesSettings
+from livered_core.publish.files_settings import FilesSettings, Format
 
 PAGE = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
 FILES = PAGE[PAGE.index("\n## Files\n") :]
@@ -42,7 +43,8 @@ def test_the_files_have_the_names_on_the_page(
     tmp_path: Path, result: Result, make_update: Callable[..., Update]
 ) -> None:
     pytest.importorskip("h5py", reason="NeXus files need h5py")
-    FilesPlugin(FilesSettings(directory=tmp_path)).post_publish(result, RunInfo(4711, "NOM"), make_update())
+    every = FilesSettings(directory=tmp_path, formats=get_args(Format))
+    FilesPlugin(every).post_publish(result, RunInfo(4711, "NOM"), make_update())
     named = set(re.findall(r"^\| `(NOM_4711[^`]*)` \|", FILES, re.MULTILINE))
-    assert len(named) == 3
+    assert len(named) == 4
     assert named <= {path.name for path in tmp_path.iterdir()}

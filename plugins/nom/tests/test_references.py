@@ -25,6 +25,7 @@ from livered_core import (
     SessionInfo,
     SlowLog,
 )
+from livered_core.publish.mantid_file import mantid_bytes
 from livered_core.publish.nexus import nexus_bytes
 from livered_core.references import read_reduced, read_run
 from livered_nom.counts import NomCounts
@@ -392,6 +393,20 @@ def test_what_mantid_normalised_by_current_serves(
     one = reduce_silicon(ReferenceSettings(vanadium=path)).result
     other = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
     assert one.metadata["vanadium"] == "mantid.nxs"
+    np.testing.assert_allclose(bank(one, 5).y, bank(other, 5).y, rtol=1e-12)
+
+
+def test_the_file_for_mantid_serves_too(
+    runs: Path, tmp_path: Path, reduce_silicon: Callable[..., Reduced]
+) -> None:
+    counts, run = count_run(plugin := NomPlugin(NomSettings()), runs / "NOM_2.adara")
+    data = mantid_bytes(plugin.post_process(counts, run, UPDATE), run, UPDATE, {}, 0)
+    assert data is not None
+    path = tmp_path / "NOM_2_mantid.nxs"
+    path.write_bytes(data)
+    one = reduce_silicon(ReferenceSettings(vanadium=path)).result
+    other = reduce_silicon(ReferenceSettings(vanadium=runs / "NOM_2.adara")).result
+    assert one.metadata["vanadium"] == "NOM_2_mantid.nxs"
     np.testing.assert_allclose(bank(one, 5).y, bank(other, 5).y, rtol=1e-12)
 
 

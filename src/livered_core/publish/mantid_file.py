@@ -15,7 +15,7 @@ that Mantid 5.1 wrote::
                              @units (Mantid's identifier), @distribution, and @caption, @label of a "Label"
           axis2              the m labels, one a line, @units = "TextAxis"
         instrument           NXinstrument  name
-          instrument_xml     NXnote        where the sample stands, and nothing else: no detector belongs to a curve
+          instrument_xml     NXnote        a definition without components: no detector belongs to a curve
           instrument_parameter_map  NXnote
           detector           NXdetector    spectra int32[m], 1 to m
         sample               NXsample      @name, material and sizes that say nothing
@@ -151,15 +151,15 @@ def _write_curves(data: h5py.Group, curves: Sequence[Curve]) -> None:
 def _write_instrument(instrument: h5py.Group, run: RunInfo, n_spectra: int) -> None:
     """Write the instrument's name with a definition of its own: by the name alone Mantid would load all its detectors.
 
-    Spectrum numbers without a list of detectors are what the loader takes for spectra of no detector. Without the group
-    ``detector`` newer versions look for a geometry in the file, and warn.
+    Without the group ``detector`` newer versions look for a geometry in the file, and warn; without a list of detectors
+    in it they ask for none.
     """
     name = one_line(run.instrument)
     _write_text(instrument, "name", name)
     xml = _group(instrument, "instrument_xml", "NXnote")
     _write_text(xml, "data", _instrument_xml(name))
     _write_text(xml, "type", "text/xml")
-    _write_text(xml, "description", "The name of the instrument, and where the sample is.")
+    _write_text(xml, "description", "The name of the instrument, without its components.")
     parameters = _group(instrument, "instrument_parameter_map", "NXnote", _VERSION)
     # Parameters stand between such bars; of a blank some versions read nothing, and fail.
     _write_text(parameters, "data", "|")
@@ -168,14 +168,11 @@ def _write_instrument(instrument: h5py.Group, run: RunInfo, n_spectra: int) -> N
 
 
 def _instrument_xml(name: str) -> str:
-    """Make a definition that Mantid's parser takes: it wants at least one type, and a location in each component."""
+    """Make a definition of nothing but a name. Mantid's parser wants a type; a component without a source it warns of."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f'<instrument xmlns="http://www.mantidproject.org/IDF/1.0" name={quoteattr(name)}'
         ' valid-from="1900-01-31 23:59:59" valid-to="2100-01-31 23:59:59" last-modified="2026-11-29 00:00:00">'
-        '<defaults><length unit="metre"/><angle unit="degree"/><reference-frame><along-beam axis="z"/>'
-        '<pointing-up axis="y"/><handedness val="right"/></reference-frame></defaults>'
-        '<component type="sample-position"><location/></component>'
         '<type name="sample-position" is="SamplePos"/></instrument>'
     )
 
@@ -185,7 +182,7 @@ def _write_sample(sample: h5py.Group, run: RunInfo) -> None:
     name = one_line(run.sample.get("name", ""))
     _set_attributes(sample, {"name": name, "shape_xml": ""})
     if not name:
-        sample.attrs["name_empty"] = _VERSION
+        sample.attrs["name_empty"] = np.int32(1)
     material = _group(sample, "material", "NXdata", np.int32(2))
     _set_attributes(material, {"name": "", "formulaStyle": "empty"})
     for field, value in (

@@ -45,7 +45,7 @@ from mantid.api._manager import register
 
 __all__ = ["Algorithm", "Declared", "child", "inout", "output", "register", "value", "workspace"]
 
-from mantid._algorithms import _arithmetic, _binning, _logs, _making, _tidying  # noqa: F401
+from mantid._algorithms import _arithmetic, _binning, _logs, _making, _nexus_processed, _tidying  # noqa: F401
 from mantid._live import _load, _monitor, _script, _start  # noqa: F401
 
 if importlib.util.find_spec("mantid._powder") is not None:
