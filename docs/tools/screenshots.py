@@ -1,8 +1,8 @@
 """Make the pictures of the dashboard: a simulated run, the real page, and a headless Chromium.
 
-python docs/tools/screenshots.py docs/pictures
+python docs/tools/screenshots.py [FOLDER]
 
-Needs playwright and Chromium (Debian's package, or what $LIVERED_CHROMIUM names).
+Without FOLDER they go to docs/pictures. Needs playwright and Chromium (Debian's package, or what $LIVERED_CHROMIUM names).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ UPDATES = 8
 LARGEST_BYTES = 400_000
 WAIT_MS = 180_000
 PICTURES: dict[str, dict[str, Any]] = {
-    "dashboard.png": {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "light"},
-    "dashboard-dark.png": {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "dark"},
+    "dashboard.png": {"viewport": {"width": 1600, "height": 1120}, "color_scheme": "light"},
+    "dashboard-dark.png": {"viewport": {"width": 1600, "height": 1120}, "color_scheme": "dark"},
     "dashboard-phone.png": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
 CONFIG = """
@@ -61,7 +61,7 @@ composition = "Si"
 
 def main() -> None:
     """Write the pictures into a folder."""
-    pictures = Path(sys.argv[1])
+    pictures = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "pictures"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "c.toml").write_text(CONFIG, encoding="utf-8")
@@ -86,7 +86,7 @@ def _livered(folder: Path, *arguments: str) -> Iterator[list[str]]:
     """Run livered with a home of its own; gives the lines that it says, as they come."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIVERED_", "XDG_"))}
     (folder / "run").mkdir(mode=0o700, exist_ok=True)
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603  (our own program)
         [sys.executable, "-u", "-m", "livered_core", *arguments],
         cwd=folder,
         env={**kept, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "run")},

@@ -26,6 +26,9 @@ SECOND = 1_000_000_000
 NOON = 1_795_348_800 * SECOND
 
 
+UPLOAD = re.compile(r"/plots/(\w+)/(\d+)/upload_plot_data/", re.ASCII)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: LiveServer
@@ -39,7 +42,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(("GET", self.path))
-        self.answer(200)
+        path = self.path.partition("?")[0]
+        read = re.fullmatch(r"/plots/(\w+)/(\d+)/update/(html|json)/", path, re.ASCII)
+        if read is None:
+            self.answer(401 if UPLOAD.fullmatch(path) else 404)
+            return
+        kind, text = self.server.pages.get((read[1].lower(), int(read[2])), (-1, ""))
+        if kind != ("json", "html").index(read[3]):
+            self.answer(404)
+            return
+        self.answer(200, {"Content-Type": "text/html"}, text.encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -48,22 +60,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if forced is not None:
             forced(self)
             return
-        page = re.fullmatch(r"/plots/(\w+)/(\d+)/upload_plot_data/", self.path)
+        self.answer(*self.upload(body))
+
+    def upload(self, body: bytes) -> tuple[int, dict[str, str]]:
+        """Do as neutrons/live_data_server does: address, login, file, type, in this order."""
+        if self.headers["Host"].rpartition(":")[0] not in ("127.0.0.1", "localhost"):
+            return 400, {}
+        page = UPLOAD.fullmatch(self.path)
         if page is None:
-            self.answer(404)
-            return
+            return (301, {"Location": f"{self.path}/"}) if UPLOAD.fullmatch(f"{self.path}/") else (404, {})
         fields = parse_form(self.headers["Content-Type"], body)
         known = (fields.get("username"), fields.get("password")) == (USERNAME.encode(), PASSWORD.encode())
         if not known and "sessionid=abc" not in self.headers.get("Cookie", ""):
-            self.answer(401)
-            return
+            return 401, {}
+        session = {"Set-Cookie": "sessionid=abc; HttpOnly; Path=/"}
         if "file" not in fields:
-            self.answer(400)
-            return
-        text = fields["file"].decode()
-        kind = int(fields.get("data_type", b"1" if text.startswith("<div") else b"0"))
-        self.server.pages[page[1], int(page[2])] = (kind, text)
-        self.answer(200, {"Set-Cookie": "sessionid=abc; HttpOnly; Path=/"})
+            return 400, session
+        try:
+            text = fields["file"].decode()
+            kind = int(fields.get("data_type", b"1" if text.startswith("<div") else b"0"))
+        except ValueError:
+            return 500, session
+        self.server.pages[page[1].lower(), int(page[2])] = (kind, text)
+        self.server.taken.append((int(page[2]), text))
+        return 200, session
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         self.send_response(status)
@@ -76,7 +96,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def parse_form(content_type: str, body: bytes) -> dict[str, bytes]:
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return {key: value.encode() for key, value in urllib.parse.parse_qsl(body.decode())}
+        fields = {key: value.encode() for key, value in urllib.parse.parse_qsl(body.decode())}
+        return {key: value for key, value in fields.items() if key != "file"}
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
     fields = {}
@@ -94,6 +115,7 @@ class LiveServer(http.server.ThreadingHTTPServer):
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.pages: dict[tuple[str, int], tuple[int, str]] = {}
+        self.taken: list[tuple[int, str]] = []
         self.requests: list[tuple[str, str]] = []
         self.connections = 0
         self.forced: Callable[[Handler], None] | None = None
@@ -141,10 +163,10 @@ def server() -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def start_server() -> Iterator[Callable[[ssl.SSLContext], LiveServer]]:
+def start_server() -> Iterator[Callable[[ssl.SSLContext | None], LiveServer]]:
     servers: list[LiveServer] = []
 
-    def start(context: ssl.SSLContext) -> LiveServer:
+    def start(context: ssl.SSLContext | None) -> LiveServer:
         servers.append(LiveServer(context))
         return servers[-1]
 
@@ -199,25 +221,26 @@ def run() -> RunInfo:
     return RunInfo(7, "NOM", "IPTS-1", "diamond", NOON - 600 * SECOND)
 
 
+def an_update(sequence: int = 1, *, final: bool = False, missing: tuple[str, ...] = ()) -> Update:
+    return Update(
+        sequence=sequence,
+        final=final,
+        n_chunks=sequence,
+        n_pulses=36000,
+        n_events=1234567,
+        proton_charge_pc=7.2e9,
+        first_pulse_ns=NOON - 600 * SECOND,
+        last_pulse_ns=NOON - 5 * SECOND,
+        skipped_chunks=0,
+        skipped_events=0,
+        dropped_chunks=len(missing),
+        dropped_events=0,
+        complete=not missing,
+        missing=missing,
+        lag_ns=5 * SECOND,
+    )
+
+
 @pytest.fixture
 def make_update() -> Callable[..., Update]:
-    def make(sequence: int = 1, *, final: bool = False, missing: tuple[str, ...] = ()) -> Update:
-        return Update(
-            sequence=sequence,
-            final=final,
-            n_chunks=sequence,
-            n_pulses=36000,
-            n_events=1234567,
-            proton_charge_pc=7.2e9,
-            first_pulse_ns=NOON - 600 * SECOND,
-            last_pulse_ns=NOON - 5 * SECOND,
-            skipped_chunks=0,
-            skipped_events=0,
-            dropped_chunks=len(missing),
-            dropped_events=0,
-            complete=not missing,
-            missing=missing,
-            lag_ns=5 * SECOND,
-        )
-
-    return make
+    return an_update

@@ -18,54 +18,114 @@ pytest.importorskip("NCrystal", reason="needs the simulated beamline")
 CONFIG = """
 update_every = 0.5
 [simulate]
-run_length = 3.0
+run_length = 2.0
 rate = 100000.0
-run_number = 77
+run_number = {run}
 title = "<script>alert(1)</script>"
 [plugins.publish_monitor]
 url = "{url}"
 credentials_file = "{login}"
 min_interval = 0.0
 """
+SECOND = """
+[plugins.second]
+plugin = "publish_monitor"
+url = "{url}"
+credentials_file = "{login}"
+min_interval = 0.0
+[publish]
+stop_timeout = 1.0
+"""
 RUN = ("run", "--instrument", "NOM", "--simulate", "--stop-after-run", "--config", "c.toml")
 
 
-@pytest.fixture
-def folder(server: Any, write_credentials: Callable[..., Path], tmp_path: Path) -> Path:
-    (tmp_path / "c.toml").write_text(CONFIG.format(url=server.url, login=write_credentials()))
-    return tmp_path
+def finals_of(server: Any) -> list[int]:
+    return [run for run, page in server.taken if 'data-final="true"' in page]
 
 
-def test_the_curves_of_a_run_arrive(server: Any, folder: Path) -> None:
-    result = livered(folder, *RUN)
-    assert result.returncode == 0, result
-    kind, page = server.pages["nom", 77]
-    assert kind == 1
-    assert page.startswith("<div")
-    for bank in ("bank 1 - 15 deg", "bank 5 - 154 deg"):
-        assert bank in page
-    assert "<script>alert" not in page
-    posts = [path for method, path in server.requests if method == "POST"]
-    assert len(posts) >= 2
-    log = (folder / "livereduce.log").read_text()
-    assert f"127.0.0.1:{server.server_port}/plots/nom/77/" in log
-    assert PASSWORD not in log + result.stdout + result.stderr
+class TestTwoTargets:
+    """Each is a sink of its own: what one has taken it does not get again, whatever the other does."""
+
+    def configure(self, folder: Path, first: Any, second: Any, login: Path, run: int) -> None:
+        table = SECOND.format(url=second.url, login=login)
+        (folder / "c.toml").write_text(CONFIG.format(url=first.url, login=login, run=run) + table)
+
+    def test_one_that_is_down_gets_later_what_the_other_has_taken_once(
+        self, server: Any, start_server: Any, tmp_path: Path, write_credentials: Callable[..., Path]
+    ) -> None:
+        other, login = start_server(None), write_credentials()
+        other.forced = lambda handler: handler.answer(503)
+        self.configure(tmp_path, server, other, login, 77)
+        down = livered(tmp_path, *RUN)
+        assert down.returncode == 0, down
+        assert finals_of(server) == [77]
+        assert len(server.taken) >= 2
+        kind, page = server.pages["nom", 77]
+        assert kind == 1
+        assert page.startswith("<div")
+        for bank in ("bank 1 - 15 deg", "bank 5 - 154 deg"):
+            assert bank in page
+        assert "<script>alert" not in page
+        assert other.taken == []
+        assert other.requests
+        other.forced = None
+        self.configure(tmp_path, server, other, login, 78)
+        up = livered(tmp_path, *RUN)
+        assert up.returncode == 0, up
+        assert finals_of(server) == [77, 78]
+        assert finals_of(other) == [77, 78]
+        log = (tmp_path / "livereduce.log").read_text()
+        assert (
+            f"second took {len(other.taken[-1][1].encode())} bytes to http://127.0.0.1:{other.server_port}/"
+            in log
+        )
+
+    def test_check_tries_each(
+        self, server: Any, start_server: Any, tmp_path: Path, write_credentials: Callable[..., Path]
+    ) -> None:
+        other = start_server(None)
+        other.forced = lambda handler: handler.answer(401)
+        self.configure(tmp_path, server, other, write_credentials(), 77)
+        result = livered(tmp_path, "check", "--instrument", "NOM", "--config", "c.toml")
+        assert "plugins.second: The live data server at" in result.stderr
+        assert "plugins.publish_monitor" not in result.stderr
+        assert (len(server.requests), len(other.requests)) == (1, 1)
+        assert server.pages == other.pages == {}
 
 
-def test_a_monitor_that_is_down_costs_the_run_nothing(server: Any, folder: Path) -> None:
-    server.forced = lambda handler: handler.answer(500)
-    with (folder / "c.toml").open("a") as config:
-        config.write("[publish]\nstop_timeout = 5.0\n")
-    result = livered(folder, *RUN)
-    assert result.returncode == 0, result
-    assert "Sink publish_monitor did not take the final result of run 77" in result.stdout
-    assert "complete; final" in result.stdout
-    assert (folder / "output" / "NOM-simulated" / "NOM_77.h5").exists()
+def test_monitors_that_are_down_cost_the_run_nothing_and_the_password_is_nowhere(
+    server: Any, start_server: Any, tmp_path: Path, write_credentials: Callable[..., Path]
+) -> None:
+    other = start_server(None)
+    server.forced = lambda handler: handler.answer(401, body=PASSWORD.encode())
+    other.forced = lambda handler: handler.answer(500, body=PASSWORD.encode())
+    login = write_credentials()
+    table = SECOND.format(url=other.url, login=login)
+    (tmp_path / "c.toml").write_text(CONFIG.format(url=server.url, login=login, run=77) + table)
+    done = livered(tmp_path, *RUN)
+    assert done.returncode == 0, done
+    assert "Sink publish_monitor did not take the final result of run 77" in done.stdout
+    assert "Sink second did not take the final result of run 77" in done.stdout
+    assert "complete; final" in done.stdout
+    assert (tmp_path / "output" / "NOM-simulated" / "NOM_77.h5").exists()
+    assert len(server.requests) == 1, "a refused login was tried again"
+    assert len(other.requests) > 1
+    said = {"screen": done.stdout, "errors": done.stderr}
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path != login:
+            said[str(path.relative_to(tmp_path))] = path.read_bytes().decode("utf-8", "replace")
+    assert {"livereduce.log", "run/livered/NOM-simulated/status.json"} <= set(said)
+    assert "refused the login" in said["livereduce.log"]
+    assert "refused the login" in said["run/livered/NOM-simulated/status.json"]
+    assert said["livereduce.log"].count("refused the login: correct username") <= 3
+    assert [name for name, text in said.items() if PASSWORD in text] == []
 
 
 def test_check_tells_of_a_wrong_login(
-    server: Any, folder: Path, write_credentials: Callable[..., Path]
+    server: Any, tmp_path: Path, write_credentials: Callable[..., Path]
 ) -> None:
+    folder = tmp_path
+    (folder / "c.toml").write_text(CONFIG.format(url=server.url, login=write_credentials(), run=77))
     arguments = ("check", "--instrument", "NOM", "--config", "c.toml")
     assert livered(folder, *arguments, "--no-connect").returncode == 0
     assert server.requests == []

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -16,12 +14,24 @@ from typing import Any
 import attrs
 import pytest
 
-from livered_core import Result, RunInfo, SessionInfo, SinkRejected, SinkUnavailable, Update
-from livered_core.errors import PluginError
-from livered_core.model import Receipt
+from livered_core import (
+    Result,
+    RunInfo,
+    SessionInfo,
+    SinkLater,
+    SinkRejected,
+    SinkUnavailable,
+    Update,
+    hookimpl,
+)
+from livered_core.clocks import SystemClock
+from livered_core.errors import HookError, PluginError
+from livered_core.hooks.dispatch import Dispatcher
+from livered_core.hooks.registry import LoadedPlugin
+from livered_core.model import HookFailure, Receipt
 from livered_publish_monitor.plugin import PublishMonitorPlugin
 
-PASSWORD = "s3cret-Pa55word"
+from .conftest import PASSWORD, an_update
 
 MakePlugin = Callable[..., PublishMonitorPlugin]
 MakeUpdate = Callable[..., Update]
@@ -29,9 +39,16 @@ MakeUpdate = Callable[..., Update]
 
 @pytest.fixture
 def post(result: Result, run: RunInfo, make_update: MakeUpdate) -> Callable[..., Receipt | None]:
-    def post(plugin: PublishMonitorPlugin, *, number: int = 7, **update: Any) -> Receipt | None:
+    def post(
+        plugin: PublishMonitorPlugin, *, number: int = 7, same: bool = False, **update: Any
+    ) -> Receipt | None:
+        nonlocal events
+        events += not same
         here = attrs.evolve(run, number=number)
-        return plugin.post_publish(attrs.evolve(result, run_number=number), here, make_update(**update))
+        told = attrs.evolve(make_update(**update), n_events=events)
+        return plugin.post_publish(attrs.evolve(result, run_number=number), here, told)
+
+    events = 0
 
     return post
 
@@ -75,18 +92,45 @@ def test_the_page_names_the_session_s_versions(server: Any, make_plugin: MakePlu
     assert "livered-core 8.8.8, nom 7.7.7" in server.pages["nom", 7][1]
 
 
-def test_results_that_come_too_soon_are_left_out_and_final_ones_never(
+def test_results_that_come_too_soon_are_put_off_and_final_ones_never(
     server: Any, make_plugin: MakePlugin, post: Post, clock: Any
 ) -> None:
     plugin = make_plugin(server.url, min_interval=10.0)
     assert post(plugin, sequence=1) is not None
-    clock.seconds += 9.9
-    assert post(plugin, sequence=2) is None
-    clock.seconds += 0.2
+    clock.seconds += 9.5
+    with pytest.raises(SinkLater) as caught:
+        post(plugin, sequence=2)
+    assert caught.value.seconds == pytest.approx(0.5)
+    clock.seconds += 0.6
     assert post(plugin, sequence=3) is not None
     assert post(plugin, sequence=4, final=True) is not None
     assert "final" in server.pages["nom", 7][1]
     assert len(server.requests) == 3
+
+
+def test_a_result_that_shows_what_the_last_one_showed_is_not_sent(
+    server: Any, make_plugin: MakePlugin, post: Post, clock: Any
+) -> None:
+    plugin = make_plugin(server.url)
+    assert post(plugin, sequence=1) is not None
+    clock.seconds += 60
+    clock.ns += 60 * 10**9
+    assert post(plugin, sequence=2, same=True) is None
+    assert post(plugin, sequence=3, missing=("One chunk.",), same=True) is not None
+    clock.seconds += 60
+    assert post(plugin, sequence=4, final=True, same=True) is not None
+    assert len(server.requests) == 3
+
+
+def test_what_failed_is_sent_although_it_is_the_same(
+    server: Any, make_plugin: MakePlugin, post: Post
+) -> None:
+    plugin = make_plugin(server.url)
+    server.forced = lambda handler: handler.answer(500)
+    with pytest.raises(SinkUnavailable):
+        post(plugin)
+    server.forced = None
+    assert post(plugin, same=True) is not None
 
 
 def test_the_next_run_does_not_wait_for_the_one_before(
@@ -98,22 +142,26 @@ def test_the_next_run_does_not_wait_for_the_one_before(
     assert set(server.pages) == {("nom", 7), ("nom", 8)}
 
 
+@pytest.mark.parametrize("final", [False, True])
 def test_nothing_of_a_run_is_posted_after_its_final_result(
-    server: Any, make_plugin: MakePlugin, post: Post, clock: Any
+    server: Any, make_plugin: MakePlugin, post: Post, clock: Any, final: bool
 ) -> None:
     plugin = make_plugin(server.url)
     post(plugin, final=True)
+    post(plugin, number=8, final=True)
     clock.seconds += 1000
-    assert post(plugin, sequence=9) is None
-    assert len(server.requests) == 1
+    assert post(plugin, sequence=9, final=final) is None
+    assert len(server.requests) == 2
 
 
 def test_final_results_can_be_left_to_the_reduction_that_follows(
-    server: Any, make_plugin: MakePlugin, post: Post
+    server: Any, make_plugin: MakePlugin, post: Post, clock: Any
 ) -> None:
     plugin = make_plugin(server.url, final=False)
     assert post(plugin) is not None
     assert post(plugin, final=True) is None
+    clock.seconds += 1000
+    assert post(plugin) is None
     assert len(server.requests) == 1
 
 
@@ -129,10 +177,12 @@ def test_a_failed_post_does_not_hold_up_the_next(server: Any, make_plugin: MakeP
 @pytest.mark.parametrize(
     ("status", "error", "says"),
     [
-        (400, SinkRejected, "check url"),
-        (403, SinkRejected, "forbids"),
-        (404, SinkRejected, "correct url"),
-        (413, SinkRejected, "max_points"),
+        (400, SinkRejected, "does not take the page"),
+        (403, SinkUnavailable, "forbids"),
+        (404, SinkUnavailable, "correct url"),
+        (405, SinkUnavailable, "check url"),
+        (413, SinkRejected, "max_bytes"),
+        (418, SinkRejected, "418"),
         (429, SinkUnavailable, "429"),
         (500, SinkUnavailable, "500"),
         (503, SinkUnavailable, "503"),
@@ -147,21 +197,161 @@ def test_an_answer_other_than_200_is_told_in_a_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_login_is_refused_until_the_file_is_corrected(
-    server: Any, make_plugin: MakePlugin, post: Post, write_credentials: Callable[..., Path]
-) -> None:
-    path = write_credentials(password="wrong")
-    plugin = make_plugin(server.url, credentials_file=path)
-    with pytest.raises(SinkRejected, match=r"correct username and password in .*monitor\.toml"):
-        post(plugin)
-    write_credentials()
-    assert post(plugin) is not None
+class TestRefusals:
+    """What is refused is said once, and not asked again blindly."""
+
+    def test_a_wrong_login_is_asked_again_when_the_file_is_corrected(
+        self,
+        server: Any,
+        make_plugin: MakePlugin,
+        post: Post,
+        clock: Any,
+        write_credentials: Callable[..., Path],
+    ) -> None:
+        path = write_credentials(password="wrong")
+        plugin = make_plugin(server.url, credentials_file=path)
+        with pytest.raises(SinkUnavailable, match=r"correct username and password in .*monitor\.toml"):
+            post(plugin, final=True)
+        write_credentials(password="wrong")  # another file of the same content
+        for final in (True, False):
+            clock.seconds += 100
+            with pytest.raises(SinkLater) as caught:
+                post(plugin, final=final)
+            assert caught.value.seconds == 30
+        assert len(server.requests) == 1
+        write_credentials()
+        assert post(plugin, final=True) is not None
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refused_login_is_asked_again_after_an_hour(
+        self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any, status: int
+    ) -> None:
+        plugin = make_plugin(server.url)
+        server.forced = lambda handler: handler.answer(status)
+        with pytest.raises(SinkUnavailable):
+            post(plugin)
+        clock.seconds += 3590
+        with pytest.raises(SinkLater) as caught:
+            post(plugin)
+        assert caught.value.seconds == pytest.approx(10)
+        server.forced = None
+        clock.seconds += 11
+        assert post(plugin) is not None
+        assert len(server.requests) == 2
+
+    def test_a_refused_page_is_not_sent_again_and_others_wait_longer_each_time(
+        self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any
+    ) -> None:
+        plugin = make_plugin(server.url)
+        server.forced = lambda handler: handler.answer(400)
+        for pause in (60, 120, 240):
+            with pytest.raises(SinkRejected):
+                post(plugin)
+            clock.seconds += pause - 1
+            with pytest.raises(SinkLater):
+                post(plugin)
+            clock.seconds += 2
+            n_asked = len(server.requests)
+        with pytest.raises(SinkRejected):
+            post(plugin)
+        assert len(server.requests) == n_asked + 1
+        clock.seconds += 10_000
+        with pytest.raises(SinkLater):
+            post(plugin, same=True)
+        assert len(server.requests) == n_asked + 1
+        server.forced = None
+        assert post(plugin) is not None
+        server.forced = lambda handler: handler.answer(400)
+        clock.seconds += 100
+        with pytest.raises(SinkRejected):
+            post(plugin)
+        clock.seconds += 61
+        with pytest.raises(SinkRejected):
+            post(plugin)
+
+    def test_a_final_result_does_not_wait_for_a_page_that_was_refused(
+        self, server: Any, make_plugin: MakePlugin, post: Post
+    ) -> None:
+        plugin = make_plugin(server.url)
+        server.forced = lambda handler: handler.answer(400)
+        with pytest.raises(SinkRejected):
+            post(plugin)
+        server.forced = None
+        assert post(plugin, final=True) is not None
+
+    def test_where_nothing_takes_plots_final_results_wait_too(
+        self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any
+    ) -> None:
+        plugin = make_plugin(server.url)
+        server.forced = lambda handler: handler.answer(404)
+        with pytest.raises(SinkUnavailable):
+            post(plugin, final=True)
+        with pytest.raises(SinkLater):
+            post(plugin, final=True, same=True)
+        server.forced = None
+        clock.seconds += 61
+        assert post(plugin, final=True, same=True) is not None
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            ("120", 120),
+            ("999999999999", 3600),
+            ("Sun, 22 Nov 2026 12:02:00 GMT", 120),
+            ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+            ("-5", 0),
+            ("soon", 0),
+            ("", 0),
+        ],
+    )
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_server_that_asks_to_be_left_alone_is(
+        self,
+        server: Any,
+        make_plugin: MakePlugin,
+        post: Post,
+        clock: Any,
+        header: str,
+        seconds: int,
+        status: int,
+    ) -> None:
+        plugin = make_plugin(server.url)
+        server.forced = lambda handler: handler.answer(status, {"Retry-After": header})
+        with pytest.raises(SinkUnavailable, match=str(status)):
+            post(plugin, final=True)
+        server.forced = None
+        if seconds:
+            clock.seconds += seconds - 1
+            with pytest.raises(SinkLater):
+                post(plugin, final=True)
+            clock.seconds += 2
+        assert post(plugin, final=True) is not None
+        assert len(server.requests) == 2
+
+    def test_a_page_that_cannot_be_small_enough_is_refused(
+        self, server: Any, make_plugin: MakePlugin, run: RunInfo, result: Result, make_update: MakeUpdate
+    ) -> None:
+        curves = [attrs.evolve(result.curves[0], label=f"bank {number}") for number in range(99)]
+        plugin = make_plugin(server.url, max_bytes=20_000)
+        with pytest.raises(SinkRejected, match=r"more than max_bytes \(20000\): name fewer curves"):
+            plugin.post_publish(attrs.evolve(result, curves=curves), run, make_update())
+        assert server.requests == []
+
+    def test_another_login_begins_another_session(
+        self, server: Any, make_plugin: MakePlugin, post: Post, write_credentials: Callable[..., Path]
+    ) -> None:
+        plugin = make_plugin(server.url, min_interval=0.0)
+        assert post(plugin) is not None
+        write_credentials(password="wrong")
+        # The server would take the cookie of the session for any login.
+        with pytest.raises(SinkUnavailable, match="refused the login"):
+            post(plugin)
 
 
 def test_an_address_that_the_server_does_not_have_is_told(
     server: Any, make_plugin: MakePlugin, post: Post
 ) -> None:
-    with pytest.raises(SinkRejected, match="has no /plot/7"):
+    with pytest.raises(SinkUnavailable, match="has no /plot/7"):
         post(make_plugin(f"http://127.0.0.1:{server.server_port}/plot/{{run}}"))
 
 
@@ -169,7 +359,7 @@ def test_a_page_with_status_200_is_not_taken_for_success(
     server: Any, make_plugin: MakePlugin, post: Post
 ) -> None:
     server.forced = lambda handler: handler.answer(200, body=b"\n<html>please log in</html>")
-    with pytest.raises(SinkRejected, match="login page"):
+    with pytest.raises(SinkUnavailable, match="login page"):
         post(make_plugin(server.url))
 
 
@@ -177,7 +367,7 @@ def test_a_page_with_status_200_is_not_taken_for_success(
 def test_a_redirect_is_not_followed(server: Any, make_plugin: MakePlugin, post: Post, status: int) -> None:
     target = f"http://localhost:{server.server_port}/plots/nom/7/upload_plot_data/"
     server.forced = lambda handler: handler.answer(status, {"Location": target})
-    with pytest.raises(SinkRejected, match="redirects"):
+    with pytest.raises(SinkUnavailable, match="redirects"):
         post(make_plugin(server.url))
     assert len(server.requests) == 1
 
@@ -282,57 +472,95 @@ def test_an_instrument_without_a_place_on_the_server_is_refused(
     assert server.requests == []
 
 
-def test_the_password_is_nowhere(
-    server: Any,
-    make_plugin: MakePlugin,
-    post: Post,
-    write_credentials: Callable[..., Path],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    said = []
-    plugin = make_plugin(server.url, timeout=0.5)
-    said.append(repr(post(plugin, final=True)))
+class TestThePassword:
+    """It is nowhere but in the post."""
 
-    def hang_up(handler: Any) -> None:
-        handler.close_connection = True
+    def answers(self) -> dict[str, Callable[[Any], None]]:
+        def hang_up(handler: Any) -> None:
+            handler.close_connection = True
 
-    def hang(handler: Any) -> None:
-        handler.rfile.read(1)
+        def echo(handler: Any) -> None:
+            handler.answer(400, body=f"password={PASSWORD}".encode())
 
-    answers: list[Callable[[Any], None]] = [hang_up, hang]
-    answers += [lambda handler, status=status: handler.answer(status) for status in (400, 401, 404, 500, 302)]
-    for answer in answers:
-        server.forced = answer
-        with pytest.raises(PluginError) as caught:
-            post(plugin, final=True)
-        said.append(everything_said(caught.value))
-    write_credentials(mode=0o644)
-    with pytest.raises(PluginError) as caught:
-        post(plugin, final=True)
-    said.append(everything_said(caught.value))
-    write_credentials()
-    no_ca = make_plugin(server.url, ca_file=Path("none.pem"))
-    with pytest.raises(PluginError) as caught:
-        post(no_ca, final=True)
-    said.append(everything_said(caught.value))
-    said += [
-        repr(plugin),
-        str(plugin),
-        repr(plugin.settings),
-        repr(plugin.check()),
-        repr(plugin.check_connection()),
-    ]
-    plugin.session_ended()
-    with pytest.raises(PluginError) as caught:
-        post(plugin, final=True)
-    said.append(everything_said(caught.value))
-    written = capfd.readouterr()
-    everything = "\n".join([*said, caplog.text, written.out, written.err])
-    assert "HTTP/1.1" in everything  # the client's own log was seen
-    assert PASSWORD not in everything
-    assert all(PASSWORD not in page for _, page in server.pages.values())
+        def echo_in_place(handler: Any) -> None:
+            handler.answer(302, {"Location": "https://elsewhere.example/"})
+
+        statuses = {
+            str(status): lambda handler, status=status: handler.answer(status)
+            for status in (400, 401, 403, 404, 413, 429, 500, 503)
+        }
+        return {
+            "hang up": hang_up,
+            "hang": lambda handler: handler.rfile.read(1),
+            "echo": echo,
+            "redirect": echo_in_place,
+            "page": lambda handler: handler.answer(200, body=b"<html>"),
+            **statuses,
+        }
+
+    def test_it_is_in_no_failure_report_log_or_representation(  # noqa: PLR0917
+        self,
+        server: Any,
+        make_plugin: MakePlugin,
+        result: Result,
+        run: RunInfo,
+        write_credentials: Callable[..., Path],
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        n_reports = 0
+
+        class Witness:
+            @hookimpl
+            def on_error(self, failure: HookFailure) -> None:
+                nonlocal n_reports
+                n_reports += 1
+                assert "Traceback" in failure.traceback
+                harmless(repr(failure), failure.traceback, failure.sentence)
+
+        def harmless(*texts: str) -> None:
+            for text in texts:
+                assert PASSWORD not in text
+
+        def fails(**settings: Any) -> None:
+            plugin = make_plugin(server.url, timeout=0.3, **settings)
+            loaded = [LoadedPlugin("monitor", "1", "d", plugin), LoadedPlugin("witness", "1", "d", Witness())]
+            hooks = Dispatcher(loaded, {}, SystemClock())
+            with pytest.raises(HookError) as caught:
+                hooks.post_publish("monitor", result, run, an_update(final=True))
+            hooks.report(caught.value.failure, run)
+            harmless(everything_said(caught.value), repr(hooks.statistics()))
+            harmless(repr(plugin), str(plugin), repr(plugin.settings))
+            harmless(*plugin.check(), *plugin.check_connection())
+            plugin.session_ended()
+            with pytest.raises(PluginError) as ended:
+                plugin.post_publish(result, attrs.evolve(run, number=8), an_update())
+            harmless(everything_said(ended.value))
+
+        answers = self.answers()
+        for answer in answers.values():
+            server.forced = answer
+            fails()
+        server.forced = None
+        fails(credentials_file=write_credentials(mode=0o644))
+        broken = tmp_path / "broken.toml"
+        for content in (f'username = "live"\npassword = {PASSWORD}', f'{{"publisher_password": "{PASSWORD}"'):
+            broken.write_text(content)
+            broken.chmod(0o600)
+            fails(credentials_file=broken)
+        login = write_credentials()
+        fails(credentials_file=login, ca_file=Path("none.pem"))
+        fails(credentials_file=login, certificate_file=login)
+        assert n_reports == len(answers) + 5
+
+        # With a login that is taken too.
+        harmless(repr(make_plugin(server.url).post_publish(result, run, an_update())))
+        harmless(*(page for _, page in server.pages.values()))
+        written = capfd.readouterr()
+        assert "HTTP/1.1" in caplog.text  # the client's own log was seen
+        harmless(caplog.text, written.out, written.err)
 
 
 def test_check_tries_the_login_and_publishes_nothing(
@@ -382,55 +610,6 @@ def test_check_tells_of_certificates_that_cannot_be_read(
         assert "ca_file" in problem
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that no authority knows, with its key in the same file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        [*command, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60
-    )
-    both = folder / "both.pem"
-    both.write_text(key.read_text() + certificate.read_text())
-    return both
-
-
-@pytest.fixture
-def tls_server(certificate: Path, start_server: Callable[[ssl.SSLContext], Any]) -> Any:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return start_server(context)
-
-
-def test_a_certificate_that_nobody_vouches_for_is_refused(
-    tls_server: Any, make_plugin: MakePlugin, post: Post
-) -> None:
-    with pytest.raises(SinkUnavailable, match=r"(?i)certificate.verify.failed"):
-        post(make_plugin(tls_server.url))
-    assert tls_server.requests == []
-
-
-def test_a_certificate_of_the_configured_authority_is_trusted(
-    tls_server: Any, make_plugin: MakePlugin, post: Post, certificate: Path
-) -> None:
-    receipt = post(make_plugin(tls_server.url, ca_file=certificate))
-    assert receipt is not None
-    assert receipt.where.startswith("https://")
-    assert tls_server.pages["nom", 7][0] == 1
-
-
-def test_the_certificate_must_be_for_the_host(
-    tls_server: Any, make_plugin: MakePlugin, post: Post, certificate: Path
-) -> None:
-    with pytest.raises(SinkUnavailable, match=r"(?i)certificate"):
-        post(make_plugin(tls_server.url.replace("127.0.0.1", "localhost"), ca_file=certificate))
-    assert tls_server.requests == []
-
-
 class raw_server:  # noqa: N801
     """Accept one connection, read a request's beginning, answer by a function, hang up at the end."""
 
@@ -459,9 +638,9 @@ class raw_server:  # noqa: N801
             self._done.wait(10)
 
 
-def test_the_module_imports_plotly_only_when_it_draws() -> None:
+def test_neither_the_module_nor_drawing_imports_what_is_slow() -> None:
     code = (
-        "import sys, livered_publish_monitor.plugin\n"
+        "import sys, livered_publish_monitor.plugin, livered_publish_monitor.render\n"
         "print([name for name in ('plotly', 'h5py', 'numba') if name in sys.modules])"
     )
     done = subprocess.run(

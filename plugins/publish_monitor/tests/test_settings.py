@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from livered_core import ConfigError
+from livered_core.config import Layer, merge, structure
+from livered_core.config.reference import with_plugin_tables
 from livered_publish_monitor.settings import MonitorSettings, upload_url
 
 CREDENTIALS = Path("monitor.toml")
@@ -61,7 +65,61 @@ def test_an_instrument_that_would_bend_the_address_is_refused(instrument: str) -
         upload_url("https://host/{instrument}/{run}", instrument, 1)
 
 
-@pytest.mark.parametrize("wrong", [{"timeout": 0.0}, {"max_points": 3}, {"min_interval": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 0.0},
+        {"max_points": 3},
+        {"min_interval": -1.0},
+        {"max_bytes": 5},
+        {"max_cells": 0},
+        {"layout": 1},
+    ],
+)
 def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MonitorSettings(url="https://host/{run}", credentials_file=CREDENTIALS, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "either credentials_file or systemd_credential"),
+        ({"credentials_file": CREDENTIALS, "systemd_credential": "monitor"}, "either"),
+        ({"systemd_credential": "../monitor"}, "letters, digits"),
+        ({"systemd_credential": ".."}, "letters, digits"),
+        (
+            {"credentials_file": CREDENTIALS, "key_file": CREDENTIALS},
+            "certificate_file where it has a key_file",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        MonitorSettings(url="https://host/{run}", **given)
+
+
+def test_in_a_configuration_they_are_said_where_they_stand(tmp_path: Path) -> None:
+    table = {
+        "url": "https://host/{run}",
+        "systemd_credential": "monitor",
+        "layout": "tabs",
+        "key_file": "k.pem",
+    }
+    layer = Layer("c.toml", {"instrument": "NOM", "plugins": {"publish_monitor": table}}, tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"plugins\.publish_monitor \(c\.toml\) must have a certificate_file"
+    ):
+        structure(merge([layer]), {"publish_monitor": MonitorSettings})
+    del table["key_file"]
+    settings = structure(merge([layer]), {"publish_monitor": MonitorSettings}).plugins["publish_monitor"]
+    assert settings.credentials.systemd == "monitor"
+
+
+def test_the_readme_has_all_settings() -> None:
+    path = Path(__file__).parents[1] / "README.md"
+    text = path.read_text(encoding="utf-8")
+    assert text == with_plugin_tables(text, "publish_monitor", MonitorSettings), (
+        "run: python -m livered_core.config.reference --plugin publish_monitor "
+        "livered_publish_monitor.settings:MonitorSettings plugins/publish_monitor/README.md"
+    )

@@ -30,6 +30,17 @@ def test_thinned_points_are_few_in_order_and_hold_the_extremes(data: list[float]
         assert np.array_equal(chosen, np.arange(len(y)))
 
 
+@given(values, st.integers(4, 60))
+def test_beside_each_point_there_is_one_as_high_and_one_as_low(data: list[float], most: int) -> None:
+    y = np.array(data, dtype=np.float64)
+    chosen = thin(y, most)
+    stretch = -(-len(y) // ((most - 2) // 2))
+    for i in np.flatnonzero(np.isfinite(y)):
+        near = y[chosen[np.abs(chosen - i) < stretch]]
+        near = near[np.isfinite(near)]
+        assert near.min() <= y[i] <= near.max()
+
+
 @pytest.mark.parametrize("height", [50.0, -50.0])
 def test_no_spike_is_lost_wherever_it_stands(height: float) -> None:
     noise = np.random.default_rng(5).normal(size=6000)

@@ -106,7 +106,7 @@ def import_post_processing(
         document.leave_out(
             "publisher_certificate",
             "the server's certificate is always verified; where this one is of the authority to trust, name it as "
-            f"ca_file in [{'.'.join(_TABLE)}].",
+            f"ca_file in [{'.'.join(_TABLE)}], and where it is livered's own, as certificate_file.",
         )
     leave_out_unknown(document, values, KEYS)
     return login

@@ -14,6 +14,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health, health_as_dict
+from livered_core.errors import LiveredError
 from livered_core.model import SessionInfo
 from livered_core.publish.as_json import FORMAT, lines_of
 from livered_core.publish.books import Books
@@ -111,6 +112,8 @@ class Reporter:
                     self._folder.path,
                     error.strerror or error,
                 )
+            elif isinstance(error, LiveredError):
+                _log.error("The state cannot be written to %s: %s", self._folder.path, error)
             else:
                 _log.error("The state cannot be written to %s: report it.", self._folder.path, exc_info=error)
 
@@ -124,8 +127,17 @@ class Reporter:
         mean = self._mean_rate.update(now_s, events, source.chunk_s)
         if health.run is not None:
             self._books.runs.run_known(health.run)
-        runs_version, failures_version = self._books.write()
-        self._books.add(mean, health.lag_s, health.phase.value)
+        if self._folder.stay():
+            self._books.folder_is_new()
+        try:
+            self._books.write()
+            self._books.add(mean, health.lag_s, health.phase.value)
+        finally:
+            # Whatever is wrong with a book, the engine is seen to live.
+            self._write_status(health, rate)
+
+    def _write_status(self, health: Health, rate: float) -> None:
+        runs_version, failures_version = self._books.versions_written
         status = {
             **self._head,
             **health_as_dict(health),

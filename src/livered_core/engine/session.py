@@ -203,7 +203,8 @@ class Session:
             config.backend, self._loaded.data_models, recorded=self._recording is not None
         )
         plugins = make_plugins(self._loaded, backend)
-        folder = stack.enter_context(RunDirectory(run_directory(self._name(), self._environ)))
+        make_folder = partial(run_directory, self._name(), self._environ)
+        folder = stack.enter_context(RunDirectory(make_folder(), make_folder))
         simulator = None
         if self._simulate:
             simulator = stack.enter_context(simulated_beamline(self._loaded, config, self._stop))

@@ -27,6 +27,8 @@ from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason
 
 _log = logging.getLogger(__name__)
 _CONTAINED: Final = (Exception, SystemExit)
+_LONGEST_ERROR: Final = 2_000
+_LONGEST_TRACEBACK: Final = 50_000
 _DEFAULTS: Final = LoadedPlugin("livered defaults", "", "livered-core", DefaultTransforms())
 
 
@@ -378,7 +380,7 @@ class Dispatcher:
             version=plugin.version,
             hook=hook,
             error=text,
-            traceback="".join(traceback.format_exception(error)),
+            traceback=_shortened("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK),
             chunk_sequence=chunk_sequence,
             consecutive=consecutive,
         )
@@ -404,9 +406,17 @@ def _is_something(answer: Any) -> None:
 def _words(error: BaseException) -> str:
     """Type and text in one line; an exception may fail even in saying what it is."""
     try:
-        return " ".join(f"{type(error).__name__}: {error}".split())
+        return _shortened(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_ERROR)
     except Exception:  # noqa: BLE001  (nothing more is known of it)
         return type(error).__name__
+
+
+def _shortened(text: str, most: int) -> str:
+    """Leave out the middle of a long text: some exceptions hold the whole answer of a server."""
+    left_out = len(text) - most
+    if left_out <= 0:
+        return text
+    return f"{text[: most // 2]} ... ({left_out} characters left out) ... {text[-(most // 2) :]}"
 
 
 def _accepted(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
-import stat
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from livered_core import SinkUnavailable
+from livered_publish_monitor.private_file import read_private
 
-_LARGEST = 65536
+_FOLDER = "CREDENTIALS_DIRECTORY"
+_KEYS = (("username", "password"), ("publisher_username", "publisher_password"))
 
 
 @attrs.frozen
@@ -33,13 +37,53 @@ class Credentials:
         return {"username": self.username, "password": self.password}
 
 
-def read_credentials(path: Path) -> Credentials:
-    """Read a login from a TOML file with ``username`` and ``password``.
+@attrs.frozen
+class CredentialsSource:
+    """Where the login is kept: in a file, or with systemd. One of the two is given.
+
+    Attributes
+    ----------
+    file
+        A file of the user that runs livered.
+    systemd
+        Name of a credential that systemd hands to the service (``LoadCredential=NAME:PATH``).
+    """
+
+    file: Path | None = None
+    systemd: str = ""
+
+    def __str__(self) -> str:
+        return f"the systemd credential {self.systemd}" if self.file is None else str(self.file)
+
+    def path(self, environ: Mapping[str, str] | None = None) -> Path:
+        """Say which file holds the login.
+
+        Raises
+        ------
+        SinkUnavailable
+            When livered was not started by systemd with credentials.
+        """
+        if self.file is not None:
+            return self.file
+        folder = (os.environ if environ is None else environ).get(_FOLDER, "")
+        if not folder:
+            message = (
+                f"There is no systemd credential {self.systemd}, because {_FOLDER} is not set: start livered as a service "
+                f"with LoadCredential={self.systemd}:/path/of/the/file, or use credentials_file."
+            )
+            raise SinkUnavailable(message)
+        return Path(folder) / self.systemd
+
+
+def read_credentials(source: CredentialsSource, environ: Mapping[str, str] | None = None) -> Credentials:
+    """Read a login: TOML with ``username`` and ``password``, or JSON as in a ``post_processing.conf``.
 
     Parameters
     ----------
-    path
-        A file of the user that runs livered, with no right for anyone else.
+    source
+        Where it is kept.
+    environ
+        For ``CREDENTIALS_DIRECTORY``; the process's own by default.
 
     Raises
     ------
@@ -47,50 +91,32 @@ def read_credentials(path: Path) -> Credentials:
         When the file is missing, open to others, somebody else's, or not such a file. Nothing of its content
         is in the message.
     """
-    problem, content = _read_private(path)
-    if problem:
-        raise SinkUnavailable(problem)
-    login = _parse(content)
+    path = source.path(environ)
+    login = _parse(read_private(path, "credentials file", from_systemd=source.file is None))
     if login is None:
         message = (
             f"The credentials file {path} does not hold a login: write two lines of TOML, "
-            'username = "..." and password = "...".'
+            'username = "..." and password = "...", or name a post_processing.conf with publisher_username and '
+            "publisher_password."
         )
         raise SinkUnavailable(message)
     return login
 
 
-def _read_private(path: Path) -> tuple[str, bytes]:
-    """Give what is wrong (or "") and the content; the rights are those of the file that is read."""
-    try:
-        # O_NONBLOCK: a named pipe must not hang the publish thread.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        return (
-            f"The credentials file {path} cannot be read ({error.strerror}): create it or name another one.",
-            b"",
-        )
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return f"The credentials file {path} is not a file: name another one.", b""
-        if status.st_uid != os.geteuid():
-            return f"The credentials file {path} belongs to another user: make a copy of your own.", b""
-        if status.st_mode & 0o077:
-            mode = stat.S_IMODE(status.st_mode)
-            return f"The credentials file {path} is open to others (mode {mode:04o}): chmod 600 {path}", b""
-        return "", os.read(descriptor, _LARGEST)
-    finally:
-        os.close(descriptor)
-
-
 def _parse(content: bytes) -> Credentials | None:
-    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    table: Any
     try:
-        table = toml.loads(content.decode())
-    except ValueError:
+        text = content.decode("utf-8-sig")
+        if text.lstrip().startswith("{"):
+            table = json.loads(text)
+        else:
+            table = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli").loads(text)
+    except (ValueError, RecursionError):
         return None
-    username, password = table.get("username"), table.get("password")
-    if not (isinstance(username, str) and username and isinstance(password, str) and password):
+    if not isinstance(table, dict):
         return None
-    return Credentials(username, password)
+    for username_key, password_key in _KEYS:
+        username, password = table.get(username_key), table.get(password_key)
+        if isinstance(username, str) and username and isinstance(password, str) and password:
+            return Credentials(username, password)
+    return None

@@ -20,9 +20,13 @@ def plain(text: object) -> str:
     text
         Text or number from anywhere.
     """
-    visible = (" " if unicodedata.category(char) in _INVISIBLE else char for char in str(text))
+    whole = str(text)
+    # Of a text without end no more is looked at than could be shown.
+    begin = whole[: 10 * LONGEST_TEXT]
+    visible = (" " if unicodedata.category(char) in _INVISIBLE else char for char in begin)
     line = " ".join("".join(visible).split())
-    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+    is_all = len(line) <= LONGEST_TEXT and len(begin) == len(whole)
+    return line if is_all else line[: LONGEST_TEXT - 1] + "…"
 
 
 def for_html(text: object) -> str:
@@ -35,7 +39,8 @@ def for_plotly(text: object) -> str:
 
     Source: plotly.js, ``src/lib/svg_text_utils.js``: entities with numbers are known to it.
     """
-    return html.escape(plain(text), quote=False).replace("$", "&#36;")
+    # An apostrophe breaks WebMon's reading of the data for its download.
+    return html.escape(plain(text), quote=False).replace("$", "&#36;").replace("'", "&#39;")
 
 
 def duration(time_ns: int) -> str:

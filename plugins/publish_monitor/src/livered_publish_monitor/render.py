@@ -2,35 +2,32 @@
 
 What the monitor needs (neutrons/data_workflow): no plotly.js within, for it loads its own; the attribute
 ``plotlyjs-version`` on ``div.plotly-graph-div``, by which it chooses that; arrays as plain lists; everything
-that comes from the beamline escaped, for the text is put into the page as it is. Styles stand in attributes, so
-that they touch nothing else on that page.
+that comes from the beamline escaped, for the text is put into the page as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
-from livered_core import Curve, PluginError, Result, RunInfo, Update
-from livered_core.model import format_utc
-from livered_publish_monitor.page_text import charge, duration, for_html, for_plotly, plain
-from livered_publish_monitor.thinning import thin
+from livered_core import Image, Result, RunInfo, Update
+from livered_publish_monitor.figures import Panel, curves_figure, image_figure, panels_of
+from livered_publish_monitor.footer import Fact, facts_of, footer, warning
+from livered_publish_monitor.layout import behind_tabs, graph, one_below_the_other
+from livered_publish_monitor.page_text import for_html
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+Layout = Literal["panels", "tabs"]
 
-PLOTLYJS_VERSION = "3.0.1"
-"""The plotly.js for which pages are made, whatever the installed plotly brings: the newest that the monitor has."""
+FEWEST_POINTS: Final = 50
+"""Points of a curve below which a page is not made smaller."""
+_IMAGES_SHARE: Final = 0.5
 
-MOST_NOTES = 40
-"""Most lines of metadata that are shown."""
 
-_PANEL_HEIGHT = 420
-_GRAPH_CLASS = 'class="plotly-graph-div"'
+class PageTooLarge(ValueError):  # noqa: N818  (reads as what happened)
+    """A page cannot be made small enough."""
 
 
 @attrs.frozen
@@ -45,17 +42,49 @@ class Page:
         Labels of the curves to show; empty for all.
     versions
         Name to version of livered and its plugins.
+    layout
+        ``"panels"``: one figure below the other; ``"tabs"``: one at a time.
+    images
+        Whether images are drawn.
+    max_cells
+        Most cells of an image that is drawn.
+    max_bytes
+        Largest page, bytes of UTF-8.
     """
 
     max_points: int
     curves: tuple[str, ...]
     versions: Mapping[str, str]
+    layout: Layout = "panels"
+    images: bool = False
+    max_cells: int = 20_000
+    max_bytes: int = 500_000
 
 
-def render_div(result: Result, run: RunInfo, update: Update, page: Page, now_ns: int) -> str:
+@attrs.frozen
+class Rendered:
+    """A page.
+
+    Attributes
+    ----------
+    html
+        UTF-8; begins with ``<div``.
+    digest
+        The same for two pages that show the same: all but times, ages, and how often livered has looked.
+    points
+        Most points of a curve on it.
+    """
+
+    html: bytes = attrs.field(repr=False)
+    digest: str
+    points: int
+
+
+def render(result: Result, run: RunInfo, update: Update, page: Page, now_ns: int) -> Rendered:
     """Render a result.
 
-    Curves with the same quantities and units share a panel; panels stand one below the other.
+    Curves with the same quantities and units share a figure. A page that would be larger than `Page.max_bytes` has
+    fewer points, and says so; images that would take more than half of that are named and not drawn.
 
     Parameters
     ----------
@@ -66,147 +95,106 @@ def render_div(result: Result, run: RunInfo, update: Update, page: Page, now_ns:
     now_ns
         Wall time, from which the age of the data is counted, nanoseconds UTC since the Unix epoch.
 
-    Returns
-    -------
-    str
-        Begins with ``<div``; encodable as UTF-8.
-
     Raises
     ------
-    PluginError
-        When the installed plotly writes its pages in a form that this plugin does not know.
+    PageTooLarge
+        When the page is larger than `Page.max_bytes` with `FEWEST_POINTS` points for each curve.
     """
     curves = [curve for curve in result.curves if not page.curves or curve.label in page.curves]
-    heading = (
+    drawn, graphs_of_images, remarks = _images(result.images, run, page)
+    labels = {curve.label for curve in result.curves}
+    absent = [label for label in page.curves if label not in labels]
+    if absent:
+        remarks.insert(0, Fact("Not in this result", ", ".join(absent)))
+    panels = panels_of(curves, drawn)
+    facts = facts_of(result, run, update, curves, now_ns)
+    versions = Fact("Versions", ", ".join(f"{name} {version}" for name, version in page.versions.items()))
+    points = page.max_points
+    while True:
+        thinned = [Fact("Thinned", f"to {points} points a curve, so that the page is small")]
+        below = [*facts, *remarks, *(thinned if points < page.max_points else []), versions]
+        graphs = [*_graphs(panels, points, run), *graphs_of_images]
+        html = _assemble(_heading(result, run, update), graphs, panels, below, run, update, page)
+        content = html.encode()
+        if len(content) <= page.max_bytes:
+            return Rendered(content, _digest(result, run, update, graphs, below), points)
+        if points <= FEWEST_POINTS:
+            message = f"The page of run {run.number} would have {len(content)} bytes with only {points} points a curve."
+            raise PageTooLarge(message)
+        points = max(FEWEST_POINTS, min(points - 1, int(points * 0.95 * page.max_bytes / len(content))))
+
+
+def _images(images: Sequence[Image], run: RunInfo, page: Page) -> tuple[list[Image], list[str], list[Fact]]:
+    """Choose the images to draw; give them, their figures, and what to say of the others."""
+    drawn: list[Image] = []
+    figures: list[str] = []
+    left_out: list[str] = []
+    room = page.max_bytes * _IMAGES_SHARE
+    for image in images if page.images else ():
+        if image.z.size <= page.max_cells:
+            figure = graph(f"livered-{run.number}-image-{len(drawn) + 1}", image_figure(image))
+            if len(figure) <= room:
+                room -= len(figure)
+                drawn.append(image)
+                figures.append(figure)
+                continue
+        left_out.append(f"{image.label} (too large: {image.z.size:,} cells)")
+    if not page.images:
+        left_out = [image.label for image in images]
+    return drawn, figures, [Fact("Images not shown here", ", ".join(left_out))] if left_out else []
+
+
+def _graphs(panels: Sequence[Panel], points: int, run: RunInfo) -> list[str]:
+    return [
+        graph(f"livered-{run.number}-{number}", curves_figure(panel, points))
+        for number, panel in enumerate((panel for panel in panels if panel.curves), start=1)
+    ]
+
+
+def _heading(result: Result, run: RunInfo, update: Update) -> str:
+    return (
         f"{for_html(run.instrument)} run {run.number}: {for_html(run.title or result.title)} "
         f"({'final' if update.final else f'live, update {update.sequence}'})"
     )
+
+
+def _assemble(
+    heading: str,
+    graphs: Sequence[str],
+    panels: Sequence[Panel],
+    facts: Sequence[Fact],
+    run: RunInfo,
+    update: Update,
+    page: Page,
+) -> str:
+    names = [panel.name for panel in panels]
+    if not graphs:
+        body = "<p>This result has no curve to show here.</p>"
+    elif page.layout == "tabs" and len(graphs) > 1:
+        body = behind_tabs(graphs, names, f"livered-{run.number}")
+    else:
+        body = one_below_the_other(graphs, names)
     parts = [
         f'<div class="livered" data-run="{run.number}" data-update="{update.sequence}" '
         f'data-final="{str(update.final).lower()}" data-complete="{str(update.complete).lower()}" '
         'style="font-family: sans-serif">',
         f'<div style="font-weight: bold; padding: 4px 0">{heading}</div>',
-        _warning(update),
-        _graph(curves, run, page) if curves else "<p>This result has no curve to show here.</p>",
-        _footer(result, run, update, page, now_ns),
+        warning(update),
+        body,
+        footer(facts),
         "</div>",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _warning(update: Update) -> str:
-    """Say what is missing, above the curves: nobody may take incomplete data for complete ones."""
-    if update.complete:
-        return ""
-    reasons = " ".join(for_html(reason) for reason in update.missing) or "The reason is not known."
-    return (
-        '<div role="alert" style="background: #fff3cd; color: #4d3800; border: 1px solid #b58900; '
-        f'padding: 4px 8px">Incomplete: {reasons}</div>'
-    )
-
-
-def _graph(curves: list[Curve], run: RunInfo, page: Page) -> str:
-    import plotly.io
-
-    html: str = plotly.io.to_html(
-        _figure(curves, page.max_points),
-        include_plotlyjs=False,
-        include_mathjax=False,
-        full_html=False,
-        div_id=f"livered-{run.number}",
-        config={"displaylogo": False, "responsive": True, "typesetMath": False},
-    )
-    # The element stands before all data, so that the first match is the element whatever the data hold.
-    head, found, tail = html.partition(_GRAPH_CLASS)
-    if not found or "<script" in head:
-        message = "The installed plotly writes pages in another form: install a version that livered-publish-monitor knows."
-        raise PluginError(message)
-    return f'{head}{_GRAPH_CLASS} plotlyjs-version="{PLOTLYJS_VERSION}"{tail}'
-
-
-def _figure(curves: list[Curve], max_points: int) -> go.Figure:
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    panels: dict[tuple[str, str], list[Curve]] = {}
-    for curve in curves:
-        axes = (_axis_title(curve.x_name, curve.x_unit), _axis_title(curve.y_name, curve.y_unit))
-        panels.setdefault(axes, []).append(curve)
-    figure = make_subplots(rows=len(panels), cols=1, vertical_spacing=min(0.12, 0.4 / len(panels)))
-    for row, ((x_title, y_title), members) in enumerate(panels.items(), start=1):
-        for curve in members:
-            x, y = _points(curve, max_points)
-            trace = go.Scatter(x=x, y=y, name=for_plotly(curve.label), mode="lines", line={"width": 1.2})
-            figure.add_trace(trace, row=row, col=1)
-        figure.update_xaxes(title_text=x_title, row=row, col=1)
-        figure.update_yaxes(title_text=y_title, row=row, col=1)
-    figure.update_layout(
-        template="none",
-        height=_PANEL_HEIGHT * len(panels),
-        margin={"l": 80, "r": 20, "t": 20, "b": 60},
-        showlegend=True,
-    )
-    return figure
-
-
-def _axis_title(name: str, unit: str) -> str:
-    return for_plotly(f"{name} ({unit})" if name else unit)
-
-
-def _points(curve: Curve, max_points: int) -> tuple[list[float | None], list[float | None]]:
-    """Thinned points as plain lists: numpy arrays would be written as base64."""
-    chosen = thin(curve.y, max_points)
-    return _short(curve.x_centres[chosen]), _short(curve.y[chosen])
-
-
-def _short(values: npt.NDArray[np.float64]) -> list[float | None]:
-    """Numbers with seven significant digits, which no screen can tell from all; None where not finite."""
-    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
-
-
-def _footer(result: Result, run: RunInfo, update: Update, page: Page, now_ns: int) -> str:
-    labels = {curve.label for curve in result.curves}
-    absent = [label for label in page.curves if label not in labels]
-    facts: list[tuple[str, str]] = [
-        ("Run", f"{run.instrument} {run.number}{f', {run.proposal}' if run.proposal else ''}"),
-        ("Title", run.title or "none"),
-        ("Result", result.title),
-        ("Proton charge", charge(update.proton_charge_pc)),
-        ("Pulses, events", f"{update.n_pulses:,}, {update.n_events:,}"),
-        ("Data", _age(update, now_ns)),
-        ("State", "final" if update.final else f"live, update {update.sequence}"),
-        ("Complete", "yes" if update.complete else "no: " + (" ".join(update.missing) or "reason not known")),
-    ]
-    if absent:
-        facts.append(("Not in this result", ", ".join(absent)))
-    if result.images:
-        facts.append(("Images not shown here", ", ".join(image.label for image in result.images)))
-    notes = [(key, _number(note)) for key, note in result.metadata.items()]
-    for curve in result.curves:
-        if not page.curves or curve.label in page.curves:
-            notes += [(f"{curve.label}: {key}", _number(note)) for key, note in curve.metadata.items()]
-    facts += notes[:MOST_NOTES]
-    if len(notes) > MOST_NOTES:
-        facts.append(("More", f"{len(notes) - MOST_NOTES} values are not shown here"))
-    facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in page.versions.items())))
-    rows = "".join(
-        f'<tr><th scope="row" style="text-align: left; padding-right: 12px; font-weight: normal">{for_html(key)}'
-        f"</th><td>{for_html(value)}</td></tr>"
-        for key, value in facts
-    )
-    return f'<table style="font-size: 85%; border-collapse: collapse">{rows}</table>'
-
-
-def _age(update: Update, now_ns: int) -> str:
-    if not update.last_pulse_ns:
-        return f"none when sent at {format_utc(now_ns)}"
-    return (
-        f"from {format_utc(update.first_pulse_ns)} to {format_utc(update.last_pulse_ns)}, "
-        f"{duration(now_ns - update.last_pulse_ns)} old when sent at {format_utc(now_ns)}"
-    )
-
-
-def _number(note: object) -> str:
-    if isinstance(note, bool):
-        return "yes" if note else "no"
-    return f"{note:.6g}" if isinstance(note, float) else plain(note)
+def _digest(
+    result: Result, run: RunInfo, update: Update, graphs: Sequence[str], facts: Sequence[Fact]
+) -> str:
+    lasting = [f"{fact.name}\n{fact.value}" for fact in facts if fact.lasting]
+    state = "final" if update.final else "live"
+    parts = [state, str(run.number), run.title, result.title, *update.missing, *lasting, *graphs]
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()

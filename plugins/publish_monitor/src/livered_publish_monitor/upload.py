@@ -9,44 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import httpx
 
-from livered_core import SinkRejected, SinkUnavailable
+from livered_core import SinkUnavailable
+from livered_publish_monitor.answers import Answer, answer_of, host_of
 from livered_publish_monitor.credentials import Credentials
+from livered_publish_monitor.trust import Stamps, Trust
 
 HTML = "1"
 """Value of the form field ``data_type``."""
 
 _MAX_ANSWER = 65536
-_TRY_LATER = frozenset((408, 425, 429))
 _KEEP_OPEN_S = 120.0
-
-
-@attrs.frozen
-class Answer:
-    """What a server said.
-
-    Attributes
-    ----------
-    status
-        HTTP status code.
-    location
-        Where a redirect points to; empty otherwise.
-    is_page
-        True when a page came back: the live data server sends nothing.
-    """
-
-    status: int
-    location: str
-    is_page: bool
 
 
 class _Watchdog:
@@ -95,13 +74,15 @@ class LiveDataServer:
     ----------
     timeout
         Longest time for one exchange, seconds.
-    ca_file
-        Certificates to trust in place of the usual ones; None for those.
+    trust
+        For TLS. Its files are read again when they have been replaced.
     """
 
     timeout: float
-    ca_file: Path | None = None
+    trust: Trust = attrs.field(factory=Trust)
     _client: httpx.Client | None = attrs.field(default=None, init=False, repr=False)
+    _stamps: Stamps = attrs.field(default=(), init=False)
+    _login: Credentials | None = attrs.field(default=None, init=False, repr=False)
     _socket: socket.socket | None = attrs.field(default=None, init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False)
 
@@ -134,7 +115,7 @@ class LiveDataServer:
             reason = "the session has ended"
         elif watchdog.expired.is_set() or reason == "timeout":
             reason = f"no whole answer within {self.timeout:g} s"
-        message = f"The live data server at {_host(url)} cannot be reached ({reason}): check the network and the server."
+        message = f"The live data server at {host_of(url)} cannot be reached ({reason}): check the network and the server."
         raise SinkUnavailable(message)
 
     def close(self) -> None:
@@ -153,6 +134,10 @@ class LiveDataServer:
                 watchdog.watch(self._socket)
 
         client = self._open(secure=url.startswith("https:"))
+        if credentials != self._login:
+            # The server looks at the cookie of a session before it looks at the login.
+            client.cookies.clear()
+            self._login = credentials
         request: dict[str, Any] = {"data": credentials.form()}
         if html is not None:
             request["data"]["data_type"] = HTML
@@ -163,19 +148,20 @@ class LiveDataServer:
                 body += part
                 if len(body) > _MAX_ANSWER:
                     break
-            return Answer(
-                status=response.status_code,
-                location=response.headers.get("location", "") if response.is_redirect else "",
-                is_page=body.lstrip().startswith(b"<"),
-            )
+            return answer_of(response.status_code, response.headers, body)
 
     def _open(self, *, secure: bool) -> httpx.Client:
         if self._closed:
             message = "The live data server is not used any more: the session has ended."
             raise SinkUnavailable(message)
+        stamps = self.trust.stamps() if secure else ()
+        if self._client is not None and stamps != self._stamps:
+            self._client.close()
+            self._client = None
         if self._client is None:
+            self._stamps = stamps
             self._client = httpx.Client(
-                verify=_trusted(self.ca_file),
+                verify=self.trust.context(),
                 timeout=self.timeout,
                 follow_redirects=False,
                 limits=httpx.Limits(
@@ -185,64 +171,6 @@ class LiveDataServer:
                 trust_env=secure,
             )
         return self._client
-
-
-def raise_unless_taken(answer: Answer, url: str, credentials_file: Path) -> None:
-    """Do nothing if a post was taken, else say why not.
-
-    Parameters
-    ----------
-    answer
-        What the server said.
-    url
-        Where it was asked.
-    credentials_file
-        Where the login came from.
-
-    Raises
-    ------
-    SinkRejected
-        When the same post would be refused again.
-    SinkUnavailable
-        When the server is in trouble or asks to come back later.
-    """
-    status = answer.status
-    if status >= 500 or status in _TRY_LATER:
-        message = f"The live data server at {_host(url)} answered {status}: it is in trouble or busy."
-        raise SinkUnavailable(message)
-    if 200 <= status < 300 and not answer.is_page:
-        return
-    if status == 401:
-        why = f"refused the login: correct username and password in {credentials_file}."
-    elif status == 403:
-        why = "forbids the post (403): ask its operators, or check url in [plugins.publish_monitor]."
-    elif status == 404:
-        why = f"has no {urlsplit(url).path} (404): correct url in [plugins.publish_monitor]."
-    elif status == 413:
-        why = "finds the page too large (413): lower max_points in [plugins.publish_monitor]."
-    elif answer.location:
-        why = f"redirects ({status}) to {answer.location[:200]!r}, which is not followed with a login: correct url."
-    elif answer.is_page and status < 300:
-        why = "answered with a page instead of taking the plot: check url, a proxy or login page may be in between."
-    else:
-        why = f"does not take the plot ({status}): check url in [plugins.publish_monitor]."
-    message = f"The live data server at {_host(url)} {why}"
-    raise SinkRejected(message)
-
-
-def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror or "no certificates in it"
-    message = f"The certificates in {ca_file} cannot be read ({reason}): name a PEM file as ca_file."
-    raise SinkUnavailable(message)
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
 
 
 def _reason(error: Exception) -> str:
