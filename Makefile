@@ -9,7 +9,8 @@
 #   make test-slow  the tests that the others leave out because they are long
 #   make fuzz       fuzz the stream's parser for ten minutes; FUZZ_EXAMPLES=1000000 for a night
 #   make format     let ruff repair what it can
-#   make bench      measure how fast events are simulated, read from the stream, recorded and focused
+#   make bench      measure how fast events are simulated, read, recorded and focused, and results shown and posted
+#   make screenshots  take the pictures of the live page anew (needs Chromium)
 #   make wheels     build the distributions into dist/
 #   make clean      remove .venv and all that was built
 #
@@ -40,7 +41,7 @@ endif
 OURS := test $(VENV) = .venv || test -e $(STAMP)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow fuzz check lint types imports format bench wheels clean anew
+.PHONY: help setup demo test test-slow fuzz check lint types imports format bench screenshots wheels clean anew
 
 help:
 	@sed -n '/^$$/q; s/^#   //p' Makefile
@@ -59,7 +60,7 @@ $(STAMP): $(MANIFESTS) Makefile $(ANEW)
 	echo "Setting up $(VENV) with Python $$($(PYTHON) $(VERSION)): about a minute the first time."; \
 	$(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[native,total,pystog,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dashboard,native,total,pystog,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
 	@touch $(STAMP)
 
 demo: setup
@@ -100,6 +101,12 @@ bench: setup
 	$(BIN)/python benchmarks/recorder.py
 	$(BIN)/python benchmarks/focus.py
 	$(BIN)/python benchmarks/nomad.py
+	$(BIN)/python benchmarks/run_directory.py
+	$(BIN)/python benchmarks/monitor.py
+	$(BIN)/python benchmarks/dashboard.py
+
+screenshots: setup
+	$(BIN)/python docs/tools/screenshots.py
 
 wheels: setup
 	$(BIN)/uv build --all-packages --out-dir dist

@@ -14,12 +14,12 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True, make_folder: bool = True) -> Iterator[Path]:
     """Lend an empty temporary file that replaces `path` when the block ends well.
 
     The temporary file lies in the folder of `path` under a hidden random name ending in ``.partial``, so that
     the final rename stays on one file system. When the block raises, or the file cannot be synced or renamed,
-    it is removed and `path` is as it was. A folder that does not exist is created with its parents. Modes are
+    it is removed and `path` is as it was. Modes are
     those of the process's umask. A `path` that is a symbolic link is replaced itself, not what it points to.
 
     Parameters
@@ -29,6 +29,8 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     durable
         Wait until the file and its name are on the disk. False suffices for files that are of no use after
         a restart of the machine.
+    make_folder
+        Create a folder that does not exist, with its parents.
 
     Yields
     ------
@@ -40,7 +42,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     OSError
         When the folder cannot be created or written, the disk is full, or `path` is a folder.
     """
-    temporary = _make_temporary(path)
+    temporary = _make_temporary(path, make_folder=make_folder)
     try:
         yield temporary
         if durable:
@@ -152,9 +154,10 @@ def remove_leftovers(folder: Path, before_ns: int) -> int:
     return removed
 
 
-def _make_temporary(path: Path) -> Path:
-    """Make an empty file beside `path`, and the folder where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _make_temporary(path: Path, *, make_folder: bool = True) -> Path:
+    """Make an empty file beside `path`."""
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{secrets.token_hex(8)}.partial"
     # O_EXCL refuses a planted link; 0o666 leaves the mode to the umask, which tempfile.mkstemp does not.
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))

@@ -95,11 +95,12 @@ class SinkLater(PluginError):  # noqa: N818
     Parameters
     ----------
     seconds
-        How long to wait; more than an hour is an hour.
+        How long to wait; less than 0.1 s is 0.1 s, and more than an hour is an hour.
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = min(max(0.0, seconds), 3600.0)
+        # Not 0: a sink that says so each time would keep a core busy.
+        self.seconds = min(max(0.1, seconds), 3600.0)
         super().__init__(f"Asked to be offered the newest result again in {self.seconds:g} s.")
 
 

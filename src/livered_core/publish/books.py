@@ -61,25 +61,34 @@ class Books:
             self._history.add(self._clock.now_ns(), event_rate, lag_s, phase)
             self._folder.replace("history.json", [self._history.as_json()])
 
+    def folder_is_new(self) -> None:
+        """Note that the files are gone: all are written again, and no result of a run is kept any more."""
+        self._written.clear()
+        self._history_due = 0.0
+        self.runs.kept_are(self._folder.kept_runs())
+
+    @property
+    def versions_written(self) -> tuple[int, int]:
+        """Of the runs and of the failures, what the files hold at least; 0 before they are written."""
+        return self._written.get("runs.json", 0), self._written.get("failures.json", 0)
+
     def write(self) -> tuple[int, int]:
         """Write what has changed.
 
         Returns
         -------
-        runs_version, failures_version
-            Of what the files hold at least.
+        tuple of int
+            `versions_written`.
 
         Raises
         ------
         OSError
             When the folder cannot be written.
         """
-        versions = []
         for name, book in (("runs.json", self.runs), ("failures.json", self.failures)):
             # The version first: what changes meanwhile is in the file and is written once more.
             version = book.version
             if self._written.get(name) != version:
                 self._folder.replace(name, book.as_json())
                 self._written[name] = version
-            versions.append(version)
-        return versions[0], versions[1]
+        return self.versions_written

@@ -66,7 +66,9 @@ class FinalKeeper:
 
     def keep(self, item: Published, parcels: Sequence[tuple[SinkQueue, Parcel]]) -> None:
         """Have a new final result written for its sinks."""
-        for _, parcel in parcels:
+        siblings = tuple(parcel for _, parcel in parcels)
+        for parcel in siblings:
+            parcel.siblings = siblings
             parcel.asked_at = self._stage.clock.monotonic()
         self._disk.submit(lambda: self._keep(item, parcels))
 
@@ -117,13 +119,15 @@ class FinalKeeper:
 
     def _open(self) -> None:
         try:
-            kept = self._outbox.open()
+            self._open_folder()
         except (OSError, LiveredError) as error:
             self._say(error)
-        else:
-            self._queue(kept)
         finally:
             self._opened.set()
+
+    def _open_folder(self) -> None:
+        if not self._outbox.is_open:
+            self._queue(self._outbox.open())
 
     def _queue(self, kept: Kept) -> None:
         with self._stage.lock:
@@ -152,6 +156,7 @@ class FinalKeeper:
             return
         name = ""
         try:
+            self._open_folder()
             name = self._outbox.keep(item, [queue.name for queue, _ in parcels], self._stage.clock.now_ns())
         except (OSError, LiveredError) as error:
             self._say(error)
@@ -183,8 +188,10 @@ class FinalKeeper:
                 self._outbox.require(queue.name, stored)
         except Removed:
             self._gone(queue, parcel, "somebody removed it from the folder, so it is not sent")
+            return
         except (StoredDamaged, StoredTooNew) as error:
             self._gone(queue, parcel, f"it cannot be read, so it is not sent: {error}")
+            return
         except OSError as error:
             if item is None:
                 self._unreadable(queue, parcel, error)
@@ -200,6 +207,7 @@ class FinalKeeper:
         with self._stage.lock:
             stored, item = parcel.stored, parcel.item
             settled = all(p.stored or p.done for p in parcel.siblings)
+            _let_go(parcel)
         if stored:
             self._attempt(lambda: self._outbox.remove(queue.name, stored))
         elif settled and item is not None:
@@ -219,6 +227,7 @@ class FinalKeeper:
         with self._stage.lock:
             parcel.done = True
             queue.forget(parcel)
+            _let_go(parcel)
             queue.wake.set()
         _log.warning("The final result of run %d for the sink %s: %s.", parcel.run, queue.name, why)
 
@@ -259,6 +268,11 @@ def _parcel(file: UnsentFile) -> Parcel:
     return Parcel(
         run=file.run, since_ns=file.since_ns, final=True, version=0, item=None, stored=file.name, to_keep=True
     )
+
+
+def _let_go(parcel: Parcel) -> None:
+    """Let the result go: one that waits for another sink, perhaps for days, still knows what is done here."""
+    parcel.item, parcel.siblings = None, ()
 
 
 def _finals(number: int) -> str:

@@ -91,7 +91,8 @@ class Kept:
 class Outbox:
     """Keeps final results on disk for the sinks that have not taken them.
 
-    All methods may wait for the disk, raise OSError for what it refuses, and are called on one thread.
+    All methods may wait for the disk, raise OSError for what it refuses, and are called on one thread. The folder
+    must have been opened.
 
     Parameters
     ----------
@@ -106,8 +107,13 @@ class Outbox:
         self._last = 0
         self._runs: PublishedRuns | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process keeps the folder."""
+        return self._folder is not None
+
     def open(self) -> Kept:
-        """Make the folder where it is missing, take it for this process, and list what waits.
+        """Make the folder where it is missing, take it for this process, and list what waits. Called once.
 
         Raises
         ------
@@ -155,12 +161,10 @@ class Outbox:
         str
             The name of the file, the same for each sink.
         """
-        if self._folder is None:
-            self.open()
-        assert self._folder is not None
+        folder = self._opened()
         order = max(now_ns, self._last + 1)
         name = f"{order:020d}-run{item.run.number}-{max(0, item.run.start_ns)}.unsent"
-        paths = [self._folder / sink / name for sink in sinks]
+        paths = [folder / sink / name for sink in sinks]
         try:
             for path in paths:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -174,7 +178,7 @@ class Outbox:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
-        _sync(self._folder)
+        _sync(folder)
         self._last = order
         return name
 
@@ -230,10 +234,13 @@ class Outbox:
             self._runs.add(run)
 
     def _path(self, sink: str, name: str) -> Path:
+        return self._opened() / sink / name
+
+    def _opened(self) -> Path:
         if self._folder is None:
             message = "The folder of unsent final results is not open."
             raise OSError(message)
-        return self._folder / sink / name
+        return self._folder
 
 
 def unsent_files(folder: Path) -> list[UnsentFile]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from typing import Any
-
-import attrs
 
 from livered_core.model import RunInfo
-from livered_core.publish.as_json import FORMAT, ResultEncoder
+from livered_core.publish.as_json import ResultEncoder
 from livered_core.publish.latest import Published
 from livered_core.publish.run_directory import RunDirectory, run_file
-from livered_core.publish.run_list import ENGINE_DIED, MOST_KEPT, RunList
+from livered_core.publish.run_list import ENGINE_DIED, MOST_KEPT, RunList, run_of
 
 _log = logging.getLogger(__name__)
 LATEST = "latest.json"
@@ -120,7 +117,7 @@ class ResultFiles:
             self._keep_failed = True
 
     def _keep_what_a_dead_engine_left(self) -> None:
-        run = self._folder.read(LATEST, _run_of)
+        run = self._folder.read(LATEST, run_of)
         entry = None if run is None else self._runs.entry(run.number)
         if run is not None and entry is not None and entry.end == ENGINE_DIED and entry.is_of(run):
             self._keep(run)
@@ -128,12 +125,3 @@ class ResultFiles:
 
 def _same_run(one: RunInfo, other: RunInfo) -> bool:
     return (one.number, one.start_ns) == (other.number, other.start_ns)
-
-
-def _run_of(document: Any) -> RunInfo:
-    if document["format"] != FORMAT:
-        message = "another format"
-        raise ValueError(message)
-    run = document["run"]
-    known = attrs.fields_dict(RunInfo)
-    return RunInfo(**{name: value for name, value in run.items() if name in known})

@@ -7,12 +7,14 @@ one or the new one, whole. They are the user's alone (0600, folders 0700).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -45,11 +47,15 @@ class RunDirectory:
     ----------
     path
         An existing private folder (see `livered_core.config.runtime.run_directory`).
+    make
+        Makes that folder again when somebody has removed it, see `stay`; None where it is not to be made again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make: Callable[[], Path] | None = None) -> None:
         self.path = path
+        self._make = make
         self._lock: int | None = None
+        self._lost = False
 
     def __enter__(self) -> RunDirectory:
         """Take the lock, and clear away half-written files of an engine that was killed.
@@ -87,6 +93,51 @@ class RunDirectory:
             os.close(self._lock)
             self._lock = None
 
+    def stay(self) -> bool:
+        """See that the folder is there and is this engine's; make it again where somebody has removed it.
+
+        What cleans up old files removes a lock that nobody touches for days, and the end of a login the whole folder,
+        while the engine goes on.
+
+        Returns
+        -------
+        bool
+            Whether it had to be taken again, and files may be missing.
+
+        Raises
+        ------
+        OSError, LiveredError
+            When that is not possible; `AlreadyRunning` when another engine has it meanwhile. Nothing is written then.
+        """
+        if self._holds_lock():
+            for folder in (self.path, self.path / RUNS):
+                for path in folder.iterdir():
+                    with contextlib.suppress(FileNotFoundError):
+                        _say_that_it_is_in_use(path)
+            return False
+        self._lost = True
+        self._release()
+        if self._make is None or self._make() != self.path:
+            raise FileNotFoundError(errno.ENOENT, "somebody removed it", str(self.path))
+        self.__enter__()
+        self._lost = False
+        _log.warning(
+            "Somebody removed the run directory %s or its lock: it is made again, and what it held of earlier runs "
+            "may be gone.",
+            self.path,
+        )
+        return True
+
+    def _holds_lock(self) -> bool:
+        if self._lock is None:
+            return False
+        try:
+            there = (self.path / "lock").lstat()
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._lock)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
     def replace(self, name: str, parts: Iterable[str]) -> None:
         """Replace a file.
 
@@ -102,8 +153,7 @@ class RunDirectory:
         OSError
             When the folder cannot be written.
         """
-        # Not durable: of no use after a restart of the machine, and syncing would wait for a busy disk.
-        with atomic_path(self.path / name, durable=False) as temporary:
+        with self._atomic(name) as temporary:
             temporary.chmod(0o600)
             with temporary.open("w", encoding="ascii") as file:
                 file.writelines(parts)
@@ -116,11 +166,18 @@ class RunDirectory:
         OSError
             When it is not there, or the folder cannot be written.
         """
-        with atomic_path(self.path / as_name, durable=False) as temporary:
+        with self._atomic(as_name) as temporary:
             temporary.unlink()
             os.link(self.path / name, temporary)
         # Renamed onto another name of the same file, it would stay.
         temporary.unlink(missing_ok=True)
+
+    def _atomic(self, name: str) -> contextlib.AbstractContextManager[Path]:
+        if self._lost:
+            raise FileNotFoundError(errno.ENOENT, "it is not this engine's any more", str(self.path))
+        # Not durable: of no use after a restart of the machine, and syncing would wait for a busy disk. A folder that is
+        # gone is not made here: it would not be private.
+        return atomic_path(self.path / name, durable=False, make_folder=False)
 
     def kept_runs(self) -> set[int]:
         """Return the numbers of the runs with a file of their own."""
@@ -145,8 +202,7 @@ class RunDirectory:
         name
             ``runs.json``, for example.
         understand
-            Makes of the JSON document what it holds; raises ValueError, TypeError or KeyError for what it does not
-            know.
+            Makes of the JSON document what it holds; raises whatever it does for what it does not know.
 
         Returns
         -------
@@ -159,7 +215,7 @@ class RunDirectory:
             return understand(json.loads(_read_bounded(path)))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever is wrong in there, livered starts)
             with contextlib.suppress(OSError):
                 path.replace(path.with_name(f"{path.name}.damaged"))
             _log.warning(
@@ -175,6 +231,12 @@ class RunDirectory:
 def run_file(number: int) -> str:
     """Name the file of a run."""
     return f"{RUNS}/{number}.json"
+
+
+def _say_that_it_is_in_use(path: Path) -> None:
+    # The time of reading only: by the other one readers see whether a file has changed.
+    found = path.lstat()
+    os.utime(path, ns=(time.time_ns(), found.st_mtime_ns), follow_symlinks=False)
 
 
 def _read_bounded(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -13,7 +13,7 @@ from livered_core.clocks import Clock
 from livered_core.model import Receipt, RunEndReason, RunInfo
 from livered_core.publish.as_json import FORMAT, to_json
 from livered_core.publish.latest import Published
-from livered_core.publish.run_directory import RunDirectory
+from livered_core.publish.run_directory import RunDirectory, run_file
 
 MOST_RUNS: Final = 500
 """Runs in the list."""
@@ -122,8 +122,8 @@ class RunList:
         if found is None:
             return cls(session, clock)
         entries, version = found
-        kept, now_ns = folder.kept_runs(), clock.now_ns()
-        entries = tuple(attrs.evolve(entry, kept=entry.number in kept) for entry in entries)
+        files, now_ns = folder.kept_runs(), clock.now_ns()
+        entries = tuple(attrs.evolve(entry, kept=_is_kept(folder, entry, files)) for entry in entries)
         entries = tuple(
             entry if entry.end else attrs.evolve(entry, end=ENGINE_DIED, end_ns=now_ns) for entry in entries
         )
@@ -216,6 +216,12 @@ class RunList:
                 self._set(attrs.evolve(entry, kept=False))
             return {entry.number for entry in newest_first[:MOST_KEPT]}
 
+    def kept_are(self, numbers: Collection[int]) -> None:
+        """Note that of the runs whose results are kept only some are left."""
+        with self._lock:
+            for entry in list(self._entries.values()):
+                self._set(attrs.evolve(entry, kept=entry.kept and entry.number in numbers))
+
     def as_json(self) -> Iterator[str]:
         """Write ``runs.json`` in parts, as the list is now."""
         with self._lock:
@@ -246,6 +252,24 @@ def _known_of(run: RunInfo, start_ns: int = 0) -> dict[str, Any]:
         "proposal": str(run.proposal),
         "start_ns": int(run.start_ns) or start_ns,
     }
+
+
+def run_of(document: Any) -> RunInfo:
+    """Return the run of a document in the layout of ``latest.json``; raises what it does for others."""
+    if document["format"] != FORMAT:
+        message = "another format"
+        raise ValueError(message)
+    known = attrs.fields_dict(RunInfo)
+    return RunInfo(**{name: value for name, value in document["run"].items() if name in known})
+
+
+def _is_kept(folder: RunDirectory, entry: RunEntry, files: Collection[int]) -> bool:
+    """Say whether the file with the number of a run is of that run, and not of another with the same number."""
+    if entry.kept or entry.number not in files:
+        return entry.number in files
+    # Either an engine was killed before it could note the file, or the file is of the run that this one replaced.
+    run = folder.read(run_file(entry.number), run_of)
+    return run is not None and entry.is_of(run)
 
 
 def _understand(document: Any) -> tuple[tuple[RunEntry, ...], int]:

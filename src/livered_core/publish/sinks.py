@@ -82,7 +82,7 @@ class Parcel:
     error
         Why its newest attempt failed; empty without one.
     siblings
-        The same result on its way to all sinks.
+        The same result on its way to all sinks, where it is to be kept on disk and is not done.
     order
         Its place among the final results of the sink.
     """

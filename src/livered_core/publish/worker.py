@@ -131,7 +131,6 @@ class PublishWorker:
             ]
             crowded = []
             for queue, parcel in zip(queues, parcels, strict=True):
-                parcel.siblings = tuple(parcels)
                 if queue.put(parcel):
                     crowded.append((queue.name, len(queue.unsent)))
             if final and parcels and self._keeper is not None:
