@@ -64,7 +64,7 @@ $(STAMP): $(MANIFESTS) Makefile $(ANEW)
 	@touch $(STAMP)
 
 demo: setup
-	$(BIN)/livered run --instrument NOM --simulate --stop-after-run
+	$(BIN)/livered run --instrument NOM --simulate --stop-after-run --dashboard
 
 # Two processes: most tests wait for processes of their own.
 test: setup
