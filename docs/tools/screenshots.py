@@ -26,14 +26,14 @@ from livered_core.simulator.beamline import build_beamline
 from livered_core.simulator.stream import emissions
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FloatRect, Page
 
 UPDATES = 8
 LARGEST_BYTES = 400_000
 WAIT_MS = 180_000
 PICTURES: dict[str, dict[str, Any]] = {
-    "dashboard.png": {"viewport": {"width": 1600, "height": 1120}, "color_scheme": "light"},
-    "dashboard-dark.png": {"viewport": {"width": 1600, "height": 1120}, "color_scheme": "dark"},
+    "dashboard.png": {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "light"},
+    "dashboard-dark.png": {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "dark"},
     "dashboard-phone.png": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
 CONFIG = """
@@ -129,11 +129,22 @@ def _take(address: str, pictures: Path) -> None:
                 page.set_default_timeout(WAIT_MS)
                 page.goto(address)
                 _wait(page, compare=number == 0)
-                page.screenshot(path=pictures / name)
+                page.screenshot(path=pictures / name, full_page=True, clip=_seen(page))
             size = (pictures / name).stat().st_size
             if size > LARGEST_BYTES:
                 message = f"{pictures / name} has {size} bytes: show less."
                 raise RuntimeError(message)
+
+
+def _seen(page: Page) -> FloatRect:
+    """Give the part of the page to show: down to the end of the second row of curves, or what the screen shows."""
+    size = page.viewport_size
+    second = page.locator('[data-testid="panel"]').nth(1).bounding_box()
+    assert size is not None
+    assert second is not None
+    bottom = round(second["y"] + second["height"]) + 12
+    height = bottom if size["height"] < bottom < 1.3 * size["height"] else size["height"]
+    return {"x": 0, "y": 0, "width": size["width"], "height": height}
 
 
 def _wait(page: Page, *, compare: bool) -> None:
