@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -216,3 +217,40 @@ def test_hundreds_of_logs_with_long_values_cost_little(reported):
     status = reported.read("status.json")
     assert (len(status["logs"]), status["logs_left_out"]) == (MOST_LOGS, 1500)
     assert (reported.path / "status.json").stat().st_size < 200_000
+
+
+def test_the_heartbeat_goes_on_although_a_book_cannot_be_written(reported, monkeypatch):
+    def fails(self, name, parts):
+        if name == "runs.json":
+            raise OSError(28, "No space left on device")
+        real(self, name, parts)
+
+    reported.turn()
+    real = RunDirectory.replace
+    monkeypatch.setattr(RunDirectory, "replace", fails)
+    reported.books.run_started(run_info(3))
+    reported.turn(2)
+    assert reported.read("status.json")["runs_version"] == 0
+
+
+def test_the_files_are_written_again_after_somebody_has_removed_them(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+
+    def make(create):
+        path.mkdir(exist_ok=True)
+        return path
+
+    with RunDirectory(path, make) as folder:
+        made = Reported(folder)
+        made.books.run_started(run_info(3))
+        folder.replace("runs/3.json", ["{}"])
+        made.books.runs.kept(run_info(3))
+        made.reporter.start()
+        assert made.read("runs.json")["runs"][0]["kept"] is True
+        shutil.rmtree(path)
+        made.clock.wanted.release()
+        until((path / "status.json").exists)
+        assert made.read("runs.json")["runs"][0]["kept"] is False
+        assert {entry.name for entry in path.iterdir()} >= {"failures.json", "history.json", "lock"}
+        made.reporter.close()

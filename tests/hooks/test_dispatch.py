@@ -396,6 +396,24 @@ def test_a_failing_sink_raises_with_its_own_error_as_the_cause():
     assert isinstance(caught.value.__cause__, OSError)
 
 
+def test_an_error_with_a_whole_answer_in_it_is_shortened():
+    class Sink:
+        @hookimpl
+        def post_publish(self, result):
+            raise OSError(f"begins {'<p>' * 1_000_000} ends")
+
+    with pytest.raises(HookError) as caught:
+        dispatcher(plugin("sink", Sink())).post_publish("sink", result(), run_info(), update())
+    failure = caught.value.failure
+    assert failure.error.startswith("OSError: begins <p>")
+    assert failure.error.endswith("<p> ends")
+    assert "characters left out" in failure.error
+    assert len(failure.error) < 2_100
+    assert failure.traceback.startswith("Traceback")
+    assert failure.traceback.rstrip().endswith("<p> ends")
+    assert len(failure.traceback) < 50_100
+
+
 def test_a_sink_that_returns_nonsense_has_failed():
     class Sink:
         @hookimpl

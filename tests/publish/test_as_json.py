@@ -18,6 +18,7 @@ from livered_core.publish.as_json import (
     ResultEncoder,
     lines_of,
     newest_values,
+    numbers,
     to_json,
 )
 from livered_core.publish.latest import Published
@@ -97,6 +98,21 @@ def test_a_part_holds_one_column_since_other_threads_wait_while_it_is_made():
     image = Image("i", np.arange(6001), np.arange(7), y.reshape(1, -1).repeat(6, 0), "one", "one", "one")
     parts = ResultEncoder().parts(item(Curve("a", np.arange(6001), y, y, "one", "one"), images=[image]))
     assert max(len(part) for part in parts) < 6001 * 25
+
+
+def test_a_long_column_is_made_in_pieces_since_other_threads_wait_while_one_is_made(monkeypatch):
+    lengths = []
+
+    def dumps(value, **options):
+        lengths.append(len(value))
+        return real(value, **options)
+
+    real = json.dumps
+    monkeypatch.setattr(json, "dumps", dumps)
+    column = np.arange(25_000) / 3
+    column[12_345] = np.inf
+    assert strict(numbers(column)) == or_null(column)
+    assert max(lengths) <= 10_000
 
 
 columns = np_st.arrays(np.float64, st.integers(0, 40), elements=st.floats(width=64))

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import socket
 import stat
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
+from livered_core import config
 from livered_core.errors import LiveredError
 from livered_core.publish import run_directory
 from livered_core.publish.run_directory import AlreadyRunning, RunDirectory
@@ -136,18 +140,20 @@ print(len(seen))
         (b'{"n": "\xff"}', "UnicodeDecodeError"),
         (b"[" * 100_000, "RecursionError"),
         (b"[]", "TypeError"),
+        (b'{"format": 2, "n": []}', "AttributeError"),
+        (b'{"format": 2, "n": 1' + b"0" * 400 + b"}", "OverflowError"),
         (b"{}", "KeyError"),
         (b'{"format": 2, "n": "0123456789 0123456789"}', "ValueError: it has more than 40 bytes"),
     ],
 )
 def test_a_file_that_is_damaged_or_foreign_is_set_aside_and_said(tmp_path, monkeypatch, caplog, content, why):
-    if len(content) < 100:
+    if why.endswith("40 bytes"):
         monkeypatch.setattr(run_directory, "LARGEST_FILE", 40)
 
     def understand(document):
         if document["format"] != 2:
             raise ValueError("another format")
-        return document["n"]
+        return math.isfinite(document["n"].real) and document["n"]
 
     (tmp_path / "runs.json").write_bytes(content)
     with RunDirectory(tmp_path) as folder:
@@ -203,3 +209,55 @@ def test_a_second_engine_is_refused_and_told_who_is_there(tmp_path):
         assert other.wait(30) == 0
     with RunDirectory(tmp_path):
         pass
+
+
+def test_nothing_in_the_folder_looks_old_while_an_engine_is_there(tmp_path):
+    with RunDirectory(tmp_path) as folder:
+        folder.replace("latest.json", ["{}"])
+        folder.keep("latest.json", "runs/3.json")
+        paths = [tmp_path / name for name in ("lock", "latest.json", "runs/3.json")]
+        for path in paths:
+            os.utime(path, (5, 5))
+        assert not folder.stay()
+        # What cleans up goes by the newest of its times, and readers by the time of writing.
+        assert all(path.stat().st_atime > 5 for path in paths)
+        assert all(path.stat().st_mtime == 5 for path in paths)
+
+
+def test_a_folder_that_somebody_removed_is_made_again_and_is_private(tmp_path, caplog):
+    runtime, elsewhere = tmp_path / "runtime", tmp_path / "tmp"
+    for folder in (runtime, elsewhere):
+        folder.mkdir()
+    environ = {"XDG_RUNTIME_DIR": str(runtime)}
+    make = partial(config.run_directory, "NOM", environ, temporary=elsewhere)
+    with RunDirectory(make(True), make) as folder:
+        shutil.rmtree(runtime / "livered")
+        with pytest.raises(FileNotFoundError):
+            folder.replace("latest.json", ["{}"])
+        assert not folder.path.exists()
+        assert folder.stay()
+        folder.replace("latest.json", ["{}"])
+        assert folder.path.stat().st_mode & 0o777 == 0o700
+        assert not folder.stay()
+        assert len(caplog.records) == 1
+        with pytest.raises(AlreadyRunning), RunDirectory(folder.path):
+            pass
+        shutil.rmtree(runtime)
+        with pytest.raises(OSError, match="somebody removed it"):
+            folder.stay()
+        assert list(elsewhere.iterdir()) == []
+
+
+def test_an_engine_whose_lock_was_removed_leaves_the_folder_to_the_next(tmp_path):
+    with RunDirectory(tmp_path, lambda create: tmp_path) as first:
+        first.replace("latest.json", ["first"])
+        (tmp_path / "lock").unlink()
+        with RunDirectory(tmp_path) as second:
+            second.replace("latest.json", ["second"])
+            with pytest.raises(AlreadyRunning):
+                first.stay()
+            with pytest.raises(OSError, match="not this engine's"):
+                first.replace("latest.json", ["first"])
+        assert (tmp_path / "latest.json").read_text() == "second"
+        assert first.stay()
+        first.replace("latest.json", ["first"])

@@ -9,9 +9,10 @@ import pytest
 
 from hooks_support import result, run_info, update
 from livered_core import Receipt, RunEndReason
+from livered_core.publish.as_json import ResultEncoder
 from livered_core.publish.latest import Published
 from livered_core.publish.run_directory import RunDirectory
-from livered_core.publish.run_list import ENGINE_DIED, MOST_KEPT, MOST_RUNS, RunList
+from livered_core.publish.run_list import ENGINE_DIED, LONGEST_TITLE, MOST_KEPT, MOST_RUNS, RunList
 
 
 class SetClock:
@@ -161,6 +162,13 @@ def test_a_run_made_of_other_types_does_not_end_the_reduction(runs):
     assert (entry["n_events"], entry["proton_charge_pc"]) == (2, None)
 
 
+def test_a_title_without_end_does_not_make_the_list_one(runs):
+    runs.run_started(run(3, title="x" * 4_000_000, proposal="y" * 4_000_000))
+    runs.run_known(run(3, title="z" * 4_000_000))
+    assert len("".join(runs.as_json())) < 3_000
+    assert written(runs)["runs"][0]["title"] == "z" * LONGEST_TITLE
+
+
 def test_a_start_that_becomes_known_is_noted(runs):
     runs.run_started(run(3, 0))
     runs.run_known(run(3, 50))
@@ -254,3 +262,17 @@ def test_many_threads_may_tell_it_at_once(runs):
     entries = written(runs)["runs"]
     assert len(entries) == 100
     assert all(set(entry["receipts"]) == {f"sink {n}" for n in range(4)} for entry in entries)
+
+
+def test_a_file_of_another_run_with_the_same_number_is_not_taken_for_that_of_the_newest(tmp_path, clock):
+    with RunDirectory(tmp_path) as folder:
+        encode = ResultEncoder().parts
+        folder.replace("runs/3.json", encode(published(run(3, 50))))
+        folder.replace("runs/4.json", encode(published(run(4, 60))))
+        runs = RunList("abc", clock)
+        for number, start_ns in ((3, 70), (4, 60)):
+            runs.run_started(run(number, start_ns))
+        folder.replace("runs.json", runs.as_json())
+        again = RunList.continued(folder, "next", clock)
+    # Of run 4 the engine was killed before it could note the file.
+    assert [(entry["number"], entry["kept"]) for entry in written(again)["runs"]] == [(4, True), (3, False)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -404,6 +406,75 @@ def test_a_second_engine_on_the_same_folder_keeps_its_finals_in_memory(tmp_path,
     assert (
         len([line for line in messages(caplog) if "Another livered of yours keeps the unsent" in line]) == 1
     )
+
+
+def test_what_waits_in_a_folder_that_was_another_engines_is_sent_when_that_one_has_ended(tmp_path):
+    with running(down(), state=tmp_path, backoff=PATIENT) as worker:
+        worker.offer(item(1, run=1, final=True))
+        until(lambda: unsent(tmp_path) == [("sink0", 1)])
+    other = Outbox(lambda: tmp_path)
+    other.open()
+    sink = Sink()
+    with running(sink, state=tmp_path) as worker:
+        worker.offer(item(1, run=2, final=True))
+        sink.wait_until(lambda: sink.taken == ["2F"])
+        other.close()
+        worker.offer(item(2, run=3, final=True))
+        sink.wait_until(lambda: len(sink.taken) == 3)
+        until(lambda: unsent(tmp_path) == [])
+    assert sink.taken == ["2F", "1F", "3F"]
+
+
+def test_results_that_one_sink_has_taken_are_not_kept_in_memory_for_another_that_is_down(tmp_path):
+    good, seen = Sink(), []
+    gc.disable()
+    try:
+        with running(down(), good, state=tmp_path, backoff=PATIENT) as worker:
+
+            def offer(published):
+                seen.append(weakref.ref(published.result))
+                worker.offer(published)
+
+            for version in range(1, 11):
+                offer(item(version, run=version, final=True))
+            until(lambda: [status.unsent_finals for status in worker.status()] == [10, 0])
+            for version in range(11, 21):
+                offer(item(version, run=99, sequence=version))
+            good.wait_until(lambda: good.taken[-1] == "99.20")
+            # The first of the finals and the newest result are what the sink is offered next.
+            until(lambda: sum(result() is not None for result in seen) <= 2)
+    finally:
+        gc.enable()
+
+
+def test_a_final_whose_file_cannot_be_read_blocks_nothing(tmp_path, caplog):
+    clock = ManualClock()
+    with running(down(), state=tmp_path, backoff=PATIENT) as worker:
+        for run in (1, 2):
+            worker.offer(item(run, run=run, final=True))
+        until(lambda: unsent(tmp_path) == [("sink0", 1), ("sink0", 2)])
+    first = min((tmp_path / "unsent" / "sink0").iterdir())
+    first.unlink()
+    first.mkdir()
+    sink = Sink()
+    with running(sink, state=tmp_path, clock=clock) as worker:
+        for sequence in (1, 2, 3):
+            clock.expect_pause(SINK, KEPT_WITHIN_S)
+            worker.offer(item(sequence, run=3, sequence=sequence))
+            sink.wait_until(lambda sequence=sequence: len(sink.taken) >= sequence)
+            if sequence < 3:
+                clock.expect_pause(SINK, KEPT_WITHIN_S)
+                clock.advance(KEPT_WITHIN_S)
+        sink.wait_until(lambda: len(sink.taken) == 4)
+    assert sink.taken == ["3.1", "3.2", "3.3", "2F"]
+    assert [
+        message for message in messages(caplog) if "final result of run 1: that one is set aside" in message
+    ]
+    assert (
+        len([message for message in messages(caplog) if "run 1 for the sink sink0 cannot be read" in message])
+        == 1
+    )
+    assert first.is_dir()
 
 
 def test_a_sink_that_comes_back_late_is_not_sent_its_final_again(tmp_path):

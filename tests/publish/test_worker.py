@@ -273,6 +273,17 @@ def test_a_sink_that_wants_to_wait_gets_the_newest_after_that_and_has_not_failed
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_sink_that_wants_no_time_at_all_keeps_no_core_busy(seconds):
+    clock, sink = ManualClock(), Sink()
+    sink.errors = [SinkLater(seconds)]
+    with running(sink, clock=clock) as worker:
+        worker.offer(item(1))
+        clock.expect_pause("livered-publish-sink0", 0.1)
+        clock.advance(0.1)
+        sink.wait_until(lambda: sink.taken)
+
+
 def test_a_final_result_does_not_wait_with_a_sink_that_wants_to():
     clock, sink = ManualClock(), Sink()
     sink.errors = [SinkLater(7000.0)]
@@ -505,7 +516,20 @@ def test_a_sinks_thread_that_ends_is_remembered_and_its_finals_are_told_of():
         assert sentence.endswith("Fatal: gone")
 
 
-@pytest.mark.parametrize("error", [Fatal("gone"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+class Unspeakable(Exception):  # noqa: N818
+    """Fails in saying what it is, and where it comes from."""
+
+    def __str__(self):
+        raise KeyboardInterrupt
+
+    @property
+    def __traceback__(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "error", [Fatal("gone"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), Unspeakable()]
+)
 def test_a_sink_that_wants_to_end_everything_has_only_failed(error):
     sink = Sink()
     sink.errors = [error]

@@ -204,7 +204,7 @@ class Session:
         )
         plugins = make_plugins(self._loaded, backend)
         make_folder = partial(run_directory, self._name(), self._environ)
-        folder = stack.enter_context(RunDirectory(make_folder(), make_folder))
+        folder = stack.enter_context(RunDirectory(make_folder(create=True), make_folder))
         simulator = None
         if self._simulate:
             simulator = stack.enter_context(simulated_beamline(self._loaded, config, self._stop))

@@ -380,7 +380,7 @@ class Dispatcher:
             version=plugin.version,
             hook=hook,
             error=text,
-            traceback=_shortened("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK),
+            traceback=_trace(error),
             chunk_sequence=chunk_sequence,
             consecutive=consecutive,
         )
@@ -407,8 +407,15 @@ def _words(error: BaseException) -> str:
     """Type and text in one line; an exception may fail even in saying what it is."""
     try:
         return _shortened(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_ERROR)
-    except Exception:  # noqa: BLE001  (nothing more is known of it)
+    except BaseException:  # noqa: BLE001  (nothing more is known of it)
         return type(error).__name__
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        return _shortened("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK)
+    except BaseException:  # noqa: BLE001  (it is a plugin's class, and may fail in anything it is asked)
+        return f"There is no traceback: the {type(error).__name__} cannot be written.\n"
 
 
 def _shortened(text: str, most: int) -> str:

@@ -233,11 +233,24 @@ class FinalKeeper:
 
     def _unreadable(self, queue: SinkQueue, parcel: Parcel, error: OSError) -> None:
         with self._stage.lock:
-            parcel.error = queue.last_error = f"its file cannot be read: {_words(error)}"
+            now = self._stage.clock.monotonic()
+            words = f"its file cannot be read: {_words(error)}"
+            is_news = words != parcel.error
+            parcel.error = queue.last_error = words
+            # As if the sink had failed on it: the newest result goes before it, and it does not block others for ever.
+            parcel.failures += 1
             parcel.asked_at = None
-            queue.retry_at = self._stage.clock.monotonic() + KEPT_WITHIN_S
+            parcel.not_before = now + KEPT_WITHIN_S
+            queue.newest_first = queue.newest_not_before <= now
             queue.wake.set()
-        self._say(error)
+        if is_news:
+            _log.error(
+                "The final result of run %d for the sink %s cannot be read (%s): it stays on disk and is tried again. "
+                "Mend the disk or the permissions.",
+                parcel.run,
+                queue.name,
+                _words(error),
+            )
 
     def _made_ready(self, queue: SinkQueue, parcel: Parcel) -> None:
         parcel.ready = True

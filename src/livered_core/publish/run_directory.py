@@ -48,10 +48,11 @@ class RunDirectory:
     path
         An existing private folder (see `livered_core.config.runtime.run_directory`).
     make
-        Makes that folder again when somebody has removed it, see `stay`; None where it is not to be made again.
+        Gives the place of that folder, and makes it where it is told to; called when somebody has removed it, see
+        `stay`. None where it is not to be made again.
     """
 
-    def __init__(self, path: Path, make: Callable[[], Path] | None = None) -> None:
+    def __init__(self, path: Path, make: Callable[[bool], Path] | None = None) -> None:
         self.path = path
         self._make = make
         self._lock: int | None = None
@@ -112,13 +113,16 @@ class RunDirectory:
         if self._holds_lock():
             for folder in (self.path, self.path / RUNS):
                 for path in folder.iterdir():
-                    with contextlib.suppress(FileNotFoundError):
+                    # It may be gone, or somebody else's.
+                    with contextlib.suppress(OSError):
                         _say_that_it_is_in_use(path)
             return False
         self._lost = True
         self._release()
-        if self._make is None or self._make() != self.path:
+        # With all folders of a login gone, the place would be another one.
+        if self._make is None or self._make(False) != self.path:
             raise FileNotFoundError(errno.ENOENT, "somebody removed it", str(self.path))
+        self._make(True)
         self.__enter__()
         self._lost = False
         _log.warning(

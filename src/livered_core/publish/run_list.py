@@ -19,6 +19,8 @@ MOST_RUNS: Final = 500
 """Runs in the list."""
 MOST_KEPT: Final = 20
 """Runs whose newest results are kept."""
+LONGEST_TITLE: Final = 1000
+"""Characters that are shown of a run's title or proposal: all runs of the list are read each time it changes."""
 ENGINE_DIED: Final = "engine died"
 """End of a run whose engine ended without noting one."""
 
@@ -248,8 +250,8 @@ class RunList:
 def _known_of(run: RunInfo, start_ns: int = 0) -> dict[str, Any]:
     """Return what is shown of a run, in types that are Python's own, whatever a source made it of."""
     return {
-        "title": str(run.title),
-        "proposal": str(run.proposal),
+        "title": str(run.title)[:LONGEST_TITLE],
+        "proposal": str(run.proposal)[:LONGEST_TITLE],
         "start_ns": int(run.start_ns) or start_ns,
     }
 

@@ -220,11 +220,12 @@ class PublishWorker:
             else:
                 self._deliveries[queue.name].serve()
         except BaseException as error:  # noqa: BLE001  (kept for the session, which ends with it)
-            text = _one_line(error)
             with self._lock:
                 if self._failure is None:
                     self._failure = error
-                if queue is not None:
+            text = _one_line(error)
+            if queue is not None:
+                with self._lock:
                     queue.last_error = text
             whose = "that writes the run directory" if queue is None else f"of the sink {queue.name}"
             _log.error(
