@@ -420,8 +420,8 @@ def test_one_file_after_the_other_is_in_memory(tmp_path: Path, run: RunInfo, mak
     assert peak(12) < 1.5 * peak(2)
 
 
-def test_without_h5py_text_is_written_and_the_rest_told(
-    tmp_path: Path, result: Result, run: RunInfo, make_update: MakeUpdate, monkeypatch: pytest.MonkeyPatch
+def test_without_h5py_text_is_written_and_the_rest_told_once(
+    tmp_path: Path, result: Result, run: RunInfo, make_update: MakeUpdate, monkeypatch, caplog
 ) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "h5py" else real(name))
@@ -430,9 +430,15 @@ def test_without_h5py_text_is_written_and_the_rest_told(
         "NeXus files need h5py, which is not installed: pip install 'livered-core[native]', "
         'or set formats = ["text", "html"] in [plugins.files].'
     ]
-    with pytest.raises(SinkRejected, match="h5py"):
-        sink.post_publish(result, run, make_update())
+    for _ in range(2):
+        receipt = sink.post_publish(result, run, make_update())
+        assert receipt is not None
+        assert len(receipt.files) == 3
     assert names_in(tmp_path) == ["NOM_7.html", "NOM_7_S_Q.dat", "NOM_7_bank_2_31_deg.dat"]
+    [line] = [each.getMessage() for each in caplog.records if "h5py" in each.getMessage()]
+    assert line.endswith("The other files are written.")
+    with pytest.raises(SinkRejected, match="h5py"):
+        plugin(tmp_path, formats=("nexus",)).post_publish(result, run, make_update())
     assert plugin(tmp_path, formats=("text",)).check() == []
 
 

@@ -70,6 +70,7 @@ class FilesPlugin:
     _session: SessionInfo | None = attrs.field(default=None, init=False)
     _last: _Written | None = attrs.field(default=None, init=False)
     _swept: Path | None = attrs.field(default=None, init=False)
+    _told: bool = attrs.field(default=False, init=False)
 
     @hookimpl
     def session_started(self, session: SessionInfo) -> None:
@@ -92,7 +93,7 @@ class FilesPlugin:
         SinkUnavailable
             When a file cannot be written: folder, rights or a full disk. Files that were there are untouched.
         SinkRejected
-            When h5py is missing (the other files are written all the same) or there is no folder to write to.
+            When there is nothing but files that need h5py, and it is missing, or there is no folder to write to.
         """
         if not (update.final or self.settings.every):
             return None
@@ -118,8 +119,12 @@ class FilesPlugin:
             message = f"The curves of run {run.number} cannot be written to {folder} {_why(error)} in [plugins.files]."
             raise SinkUnavailable(message) from error
         self._remember(_Written(run.number, self.clock.monotonic(), content, frozenset(sizes)))
-        if h5py_missing:
+        if h5py_missing and not sizes:
             raise SinkRejected(NEEDS_H5PY)
+        if h5py_missing and not self._told:
+            # Not refused: the result would wait for h5py on disk, and with it one of each run to come.
+            self._told = True
+            _log.warning("%s The other files are written.", NEEDS_H5PY)
         if not sizes:
             return None
         files = tuple(map(str, sizes))
