@@ -307,6 +307,25 @@ class TestPanels:
         assert [line for line in lines if line and not line.startswith("#")] == ["1 2 1 1", "2 3 2 nan"]
         assert call("downloads.js", "fileName", "NOM-simulated", latest) == "NOM_simulated_run7_update3"
 
+    def test_curves_are_put_apart_by_a_round_step_that_is_a_part_of_the_highest(self, call):
+        low, high = curve([1, 2, 3], [1, 2]), curve([1, 2, 3], [0, 1000])
+        high["y"][0] = None
+        high["y"].append(100.0)
+        assert call("panels.js", "stepApart", [low, high], False) == 500  # 0.3 of 900, rounded up
+        assert call("panels.js", "stepApart", [low, high], True) == 10
+        assert call("panels.js", "stepApart", [high], False) == 0
+        flat = curve([1, 2, 3], [5, 5])
+        assert call("panels.js", "stepApart", [flat, flat], False) == 0
+
+    def test_a_lifted_curve_keeps_its_true_heights(self, call):
+        given = curve([1, 2, 3], [1, 2], e=[0.5, 1])
+        given["y"][0] = None
+        assert call("panels.js", "lifted", given, 0, 10, False) == given
+        up = call("panels.js", "lifted", given, 2, 10, False)
+        assert (up["y"], up["e"], up["truly"]) == ([None, 22], [0.5, 1], [None, 2])
+        times = call("panels.js", "lifted", given, 2, 10, True)
+        assert (times["y"], times["e"], times["truly"]) == ([None, 200], [50, 100], [None, 2])
+
     def test_plots_of_a_picture_stand_beside_each_other_where_they_fit(self, call):
         sizes = [{"width": 100, "height": 50}, {"width": 48, "height": 30}, {"width": 48, "height": 40}]
         found = call("picture.js", "arrange", sizes, 100, 10)

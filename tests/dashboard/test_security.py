@@ -173,6 +173,8 @@ def test_a_browser_gets_a_form_and_then_a_cookie(locked):
         form = browser.get("/")
         assert form.url.path == "/login"
         assert '<form method="post" action="/login">' in form.text
+        # With "no-referrer" a browser would send "Origin: null" with the form, which is refused.
+        assert form.headers["referrer-policy"] == "same-origin"
         wrong = browser.post("/login", data={"token": "not-the-token-at-all"})
         assert wrong.status_code == 401
         assert "That is not the token." in wrong.text

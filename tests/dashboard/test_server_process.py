@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from dashboard_support import Events, RunFolder, running_dashboard
-from livered_core.dashboard.neighbour import identity, is_ours, listen, owners
+from livered_core.dashboard.neighbour import identity, is_ours, lacks_token, listen, owners
 from livered_support import livered, private_environment, started
 
 
@@ -65,6 +65,25 @@ def test_a_port_that_is_taken_is_said_and_whose_it_is(tmp_path):
         assert result.returncode == 2
         assert "Something else listens on 127.0.0.1 port" in result.stderr
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_one_without_a_token_is_not_taken_for_one_with(tmp_path):
+    token = tmp_path / "TOKEN"
+    token.write_text("a-token-of-some-length")
+    token.chmod(0o600)
+    ours = identity(tmp_path / "run" / "livered")
+    with running_dashboard(tmp_path) as (address, _):
+        port = int(address.rpartition(":")[2])
+        assert lacks_token("127.0.0.1", port, ours)
+        result = livered(tmp_path, "dashboard", "--port", port, "--token-file", token)
+        assert result.returncode == 2
+        assert "everybody may see it without a token: end it first" in result.stderr
+    with running_dashboard(tmp_path, "--token-file", token) as (address, _):
+        port = int(address.rpartition(":")[2])
+        assert not lacks_token("127.0.0.1", port, ours)
+        result = livered(tmp_path, "dashboard", "--port", port, "--token-file", token)
+        assert "A dashboard of yours is there already, and shows the same" in result.stderr
+    assert not lacks_token("127.0.0.1", port, ours)
 
 
 def test_whose_a_listener_is_is_asked_of_the_kernel_and_not_of_the_listener(tmp_path):

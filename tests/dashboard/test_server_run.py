@@ -185,9 +185,20 @@ def test_a_port_that_is_taken_is_said_and_the_reduction_goes_on(start, tmp_path,
         until(lambda: caplog.records)
         assert process.address == ""
     assert [record.getMessage() for record in caplog.records] == [
-        f"There is no dashboard: Something else listens on 127.0.0.1 port {port} already: choose another with --port. "
+        f"There is no dashboard: Something else listens on 127.0.0.1 port {port} already: choose another port. "
         "The reduction goes on without."
     ]
+
+
+def test_one_that_is_there_without_a_token_is_not_used_where_one_is_wanted(start, tmp_path, caplog):
+    token = tmp_path / "TOKEN"
+    token.write_text("a-token-of-some-length")
+    token.chmod(0o600)
+    with running_dashboard(tmp_path) as (address, _):
+        process = start(port=int(address.rpartition(":")[2]), token_file=token)
+        until(lambda: caplog.records)
+        assert process.address == ""
+    assert "everybody may see it without a token: end it first. The reduction goes on" in caplog.text
 
 
 def test_what_is_wrong_with_the_token_is_said(start, tmp_path, caplog):

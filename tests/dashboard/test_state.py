@@ -73,6 +73,18 @@ def test_the_newest_result_counts_when_the_run_in_hand_has_none_yet():
     assert (found.word, found.data_age_s) == ("live", 7.0)
 
 
+def test_data_of_which_no_result_is_made_are_not_all_well():
+    # 10 s and two updates of 2 s after the newest result that was seen.
+    assert state(last_pulse_ns=NOW - S, newest_pulse_ns=NOW - 15 * S).kind == "good"
+    found = state(last_pulse_ns=NOW - S, newest_pulse_ns=NOW - 16 * S)
+    assert (found.word, found.kind, found.data_age_s) == ("live", "warn", 1.0)
+    assert found.sentence.startswith("Data are 1.0 s old, but the newest result has those until ")
+    assert found.since_ns == NOW - 16 * S
+    # The first results after a pause or of a run take their time.
+    assert state(newest_pulse_ns=NOW - 600 * S, phase_since_ns=NOW - 14 * S).kind == "good"
+    assert state(newest_pulse_ns=NOW - 600 * S, run={"number": 2, "start_ns": NOW - 14 * S}).kind == "good"
+
+
 def test_pulses_from_the_future_do_not_look_young_for_ever():
     assert state(last_pulse_ns=NOW + 60 * S).kind == "good"
     found = state(last_pulse_ns=NOW + 61 * S)

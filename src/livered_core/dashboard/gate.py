@@ -205,6 +205,8 @@ async def _form(send: Send, status: int, said: str) -> None:
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-security-policy", _FORM_POLICY.encode()),
+        # Without a referrer, browsers do not say either where a form stood that they send.
+        (b"referrer-policy", b"same-origin"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send(

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import IO, Final
 
 from livered_core.config import DashboardConfig, format_address
-from livered_core.dashboard.neighbour import identity, is_ours
-from livered_core.dashboard.serve import folder_of_all, require_packages, shown_host
+from livered_core.dashboard.neighbour import identity, is_ours, lacks_token
+from livered_core.dashboard.serve import OPEN_ALREADY, folder_of_all, require_packages, shown_host
 from livered_core.errors import ConfigError
 
 STOP_TIMEOUT: Final = 5.0
@@ -119,8 +119,11 @@ class DashboardProcess:
     def _is_there(self) -> bool:
         """Use a dashboard that is there already; false without."""
         host, port = self._config.host, self._config.port
-        if not port or not is_ours(host, port, identity(folder_of_all(self._environ))):
+        ours = identity(folder_of_all(self._environ))
+        if not port or not is_ours(host, port, ours):
             return False
+        if self._config.token_file is not None and lacks_token(host, port, ours):
+            raise ConfigError(OPEN_ALREADY.format(where=f"{host} port {port}"))
         self.address = f"http://{format_address(shown_host(host), port)}/"
         _log.info("The dashboard that is there already is used, and stays: %s", self.address)
         return True

@@ -40,14 +40,31 @@ def is_ours(host: str, port: int, wanted: str, net: Path = Path("/proc/net")) ->
     net
         Where the kernel tells of sockets.
     """
+    return _answer(host, port, wanted, net) != 0
+
+
+def lacks_token(host: str, port: int, wanted: str, net: Path = Path("/proc/net")) -> bool:
+    """Say whether a dashboard of the same person and folder listens at an address and asks nobody for a token.
+
+    Parameters
+    ----------
+    host, port, wanted, net
+        As of `is_ours`.
+    """
+    return _answer(host, port, wanted, net) not in (0, http.client.UNAUTHORIZED)
+
+
+def _answer(host: str, port: int, wanted: str, net: Path) -> int:
+    """Give the HTTP status with which a dashboard of ours answers who has no token; 0 where there is none."""
     if owners(port, net) != {os.getuid()}:
-        return False
+        return 0
     connection = http.client.HTTPConnection(reachable(host), port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/health", headers={"Host": format_address(reachable(host), port)})
-        return connection.getresponse().getheader(HEADER) == wanted
+        answer = connection.getresponse()
+        return answer.status if answer.getheader(HEADER) == wanted else 0
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 

@@ -21,18 +21,20 @@ import attrs
 from livered_core.clocks import SystemClock
 from livered_core.config import format_address, run_directory
 from livered_core.dashboard.directories import look
-from livered_core.dashboard.neighbour import identity, is_ours, listen, reachable
+from livered_core.dashboard.neighbour import identity, is_ours, lacks_token, listen, reachable
 from livered_core.dashboard.security import allowed_hosts, is_loopback
 from livered_core.errors import EXIT_OK, ConfigError
 
 MISSING: Final = (
     "The dashboard needs packages that are not installed ({names}): pip install 'livered-core[dashboard]'."
 )
+OPEN_ALREADY: Final = (
+    "A dashboard of yours is at {where} already, and everybody may see it without a token: end it first."
+)
 _PACKAGES: Final = ("starlette", "uvicorn", "prometheus_client", "plotly")
 _END_S: Final = 1
 """What does not end by itself within this time is ended, seconds."""
 _BACKSTOP_S: Final = 2
-_MOST_CONNECTIONS: Final = 512
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +123,7 @@ async def _serve(
 
     from livered_core.dashboard.app import Access, make_app
     from livered_core.dashboard.board import Board
+    from livered_core.dashboard.connections import Connection
 
     class Server(uvicorn.Server):
         """Leaves signals to us: uvicorn's way ends the process by the signal in place of status 0."""
@@ -135,16 +138,17 @@ async def _serve(
     app = make_app(board, root, settings.instruments, Access(hosts, settings.token, port, identity(root)))
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         loop="asyncio",
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        # Warnings are about requests: anybody who may connect could fill the log with them.
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_END_S,
     )
     server = Server(config)
@@ -179,13 +183,15 @@ def _listen(settings: DashboardSettings, root: Path) -> socket.socket:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             message = f"The dashboard cannot listen on {where} ({error.strerror}): look at --host and --port."
+        elif settings.token is not None and lacks_token(settings.host, settings.port, identity(root)):
+            message = OPEN_ALREADY.format(where=where)
         elif is_ours(settings.host, settings.port, identity(root)):
             message = (
                 "A dashboard of yours is there already, and shows the same: "
                 f"http://{format_address(shown_host(settings.host), settings.port)}/."
             )
         else:
-            message = f"Something else listens on {where} already: choose another with --port."
+            message = f"Something else listens on {where} already: choose another port."
     raise ConfigError(message)
 
 

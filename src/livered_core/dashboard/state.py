@@ -211,14 +211,19 @@ def _live(facts: _Facts) -> _Found:
     source = table_of(facts.status, "source")
     every_s = max(number_of(facts.status, "update_every_s") or 0.0, number_of(source, "chunk_s") or 0.0)
     explained_s = EXPLAINED_S + 2 * every_s
-    if facts.age_s is not None and facts.age_s <= explained_s:
-        return LIVE, "good", f"Data are {span(facts.age_s)} old.", 0
     begun_ns = max(
         facts.seen.phase_since_ns,
         time_of(table_of(facts.status, "session"), "started_ns"),
         time_of(table_of(facts.status, "run"), "start_ns"),
     )
     awaited = facts.now_ns - begun_ns <= explained_s * _S
+    if facts.age_s is not None and facts.age_s <= explained_s:
+        shown_ns, reduced_ns = facts.seen.newest_pulse_ns, time_of(facts.status, "last_pulse_ns")
+        if awaited or not shown_ns or reduced_ns - shown_ns <= explained_s * _S:
+            return LIVE, "good", f"Data are {span(facts.age_s)} old.", 0
+        when = clock_time(shown_ns, facts.now_ns)
+        sentence = f"Data are {span(facts.age_s)} old, but the newest result has those until {when} only: no newer one has been made."
+        return LIVE, "warn", sentence, shown_ns
     if facts.age_s is None:
         if awaited:
             return CATCHING_UP, "wait", "The first data are on their way.", 0

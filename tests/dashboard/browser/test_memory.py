@@ -10,7 +10,7 @@ from livered_support import private_environment
 from written_engine import written_engine
 
 MEGABYTE = 1 << 20
-WARM_UP = 10
+WARM_UP = 6
 
 
 FRAMES = (
@@ -39,7 +39,7 @@ def measure(page, session, shown):
     return tuple(map(min, zip(*seen, strict=True)))
 
 
-@pytest.mark.parametrize("updates", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("updates", [15, pytest.param(1000, marks=pytest.mark.slow)])
 def test_nothing_grows_over_many_updates(tmp_path, browser, updates):
     environment = private_environment(tmp_path)
     with (

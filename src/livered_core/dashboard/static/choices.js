@@ -7,6 +7,7 @@ export const DEFAULTS = Object.freeze({
   logz: true,
   steps: true,
   band: false,
+  apart: false,
   compare: 0,
   difference: false,
   scale: true,

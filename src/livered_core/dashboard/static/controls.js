@@ -4,7 +4,7 @@ import { byId, keep, make, setAttribute, setText, show } from "./dom.js";
 import { plain } from "./format.js";
 import { isCounts } from "./units.js";
 
-const SWITCHES = ["logy", "logx", "logz", "steps", "band", "difference", "scale"];
+const SWITCHES = ["logy", "logx", "logz", "steps", "band", "apart", "difference", "scale"];
 const KIND_OF_DATA = /-(simulated|recorded)$/u;
 
 /** Listen to the controls; `choose` is called with what changed, `current` gives the choices. */

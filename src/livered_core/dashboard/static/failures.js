@@ -64,7 +64,8 @@ export function showTroubles(failures, sinks) {
       href: "#failures-title",
       text: total === 1 ? "1 error of a plugin" : `${count(total)} errors of plugins`,
     });
-  const waiting = sinks.filter((sink) => sink.unsent_finals > 0 || sink.last_error);
+  // One final result waits for a moment at the end of each run.
+  const waiting = sinks.filter((sink) => sink.unsent_finals > 1 || sink.last_error);
   if (waiting.length > 0)
     items.push({
       href: "#sinks-title",

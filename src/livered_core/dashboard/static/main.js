@@ -101,7 +101,7 @@ async function drawAll() {
   byId("download-text").disabled = byId("download-png").disabled = !some;
   await painted();
   if (page.name !== name) return; // Another instrument was chosen meanwhile.
-  showRun(page.status, latest);
+  showRun(page.status, latest, page.state);
   showHead(page);
   showControls(page.choices, latest); // They may be others than when this drawing began.
   fillCompare(byId("compare"), page.runs, latest?.run.number, page.choices.compare);
@@ -192,7 +192,7 @@ async function reading(work) {
 
 function showStatus() {
   const { status, latest, state, name } = page;
-  showRun(status, latest);
+  showRun(status, latest, page.state);
   showHead(page);
   logs.show(status, serverNow(page));
   showSinks(status?.sinks ?? []);

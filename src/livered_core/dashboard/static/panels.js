@@ -1,7 +1,7 @@
 /** Which curves stand together, and what a panel draws: plain data for plotly.js. Pure but for the page's colours. */
 
 import { difference, isHistogram, partner, scaled, chargeFactor } from "./compare.js";
-import { forPlotly, plain } from "./format.js";
+import { forPlotly, number, plain } from "./format.js";
 import { axis, faded, layout, look } from "./plots.js";
 import { axisTitle, mayBeLog, onAxis, prettyUnit } from "./units.js";
 
@@ -51,13 +51,51 @@ export function showsSteps(curve, { width, range }) {
   return inView <= width;
 }
 
+/** A round number near `value`, so that it seldom changes while the curves grow. */
+function round(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].find((digit) => digit * power >= value) * power;
+}
+
+/**
+ * How far curves are put apart, so that none hides another.
+ *
+ * @param curves Those that are shown.
+ * @param log Whether y is logarithmic: each curve is then so many times as high, and not so much higher.
+ * @returns {number} 0 where there is nothing to put apart.
+ */
+export function stepApart(curves, log) {
+  let span = 0;
+  for (const { y } of curves) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of y) {
+      if (value === null || !Number.isFinite(value)) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    span = Math.max(span, high - low);
+  }
+  if (curves.length < 2 || !(span > 0)) return 0;
+  return log ? 10 : round(span * 0.3);
+}
+
+/** A curve lifted by `rank` steps; its true heights stay beside it, for the pointer. */
+export function lifted(curve, rank, step, log) {
+  if (step === 0 || rank === 0) return curve;
+  const factor = log ? step ** rank : 1;
+  const more = log ? 0 : step * rank;
+  const lift = (value) => (value === null ? null : value * factor + more);
+  return { ...curve, y: curve.y.map(lift), e: curve.e.map((e) => (e === null ? null : e * factor)), truly: curve.y };
+}
+
 /** The line of one curve. Bins are drawn from edge to edge, points and centres from one to the next. */
 function line(curve, style) {
   const asSteps = style.steps && isHistogram(curve) && showsSteps(curve, style.view);
-  let { x, y } = curve;
+  let { x, y, truly } = curve;
   if (asSteps) {
-    y = y.slice();
-    y.push(y[y.length - 1] ?? null);
+    const closed = (values) => [...values, values[values.length - 1] ?? null];
+    y = closed(y);
+    truly &&= closed(truly);
   } else if (isHistogram(curve)) x = y.map((_, i) => (x[i] + x[i + 1]) / 2);
   return {
     type: "scatter",
@@ -76,7 +114,8 @@ function line(curve, style) {
     },
     opacity: style.opacity ?? 1,
     connectgaps: false,
-    hovertemplate: style.hover ?? "%{y:.5~g}",
+    customdata: truly,
+    hovertemplate: truly ? "%{customdata:.5~g}" : "%{y:.5~g}",
   };
 }
 
@@ -149,13 +188,18 @@ export function drawing(panel, choices, charge, earlier, view) {
   let interpolated = false;
   let shownAs = panel.curves[0];
   const log = choices.logy && panel.curves.some(mayBeLog);
+  const shown = panel.curves.filter((_, index) => !choices.off.includes(keys[index]));
+  const step = choices.apart ? stepApart(shown, log) : 0;
+  let rank = -1;
   panel.curves.forEach((measured, index) => {
     const curve = onAxis(measured, choices.axis);
     if (index === 0) shownAs = curve;
     if (choices.off.includes(keys[index])) return;
+    rank += 1;
+    const placed = lifted(curve, rank, step, log);
     const colour = colours[index % colours.length];
     const style = { colour, steps: choices.steps, log, view };
-    if (choices.band) traces.push(band(curve, { ...style, uid: `band-${index}` }));
+    if (choices.band) traces.push(band(placed, { ...style, uid: `band-${index}` }));
     const match = partner(measured, earlier);
     if (match !== null) {
       compared += 1;
@@ -163,7 +207,7 @@ export function drawing(panel, choices, charge, earlier, view) {
       const before = onAxis(scaled(match, factor), choices.axis);
       const name = `run ${earlier.run.number}: ${curve.label}`;
       traces.push(
-        line(before, {
+        line(lifted(before, rank, step, log), {
           ...style,
           uid: `earlier-${index}`,
           width: thin * 0.8,
@@ -175,15 +219,17 @@ export function drawing(panel, choices, charge, earlier, view) {
       if (choices.difference) {
         const change = difference(curve, before);
         interpolated ||= change.interpolated;
-        const shown = { ...change, y: clean(change.y), e: clean(change.e) };
+        const drawn = { ...change, y: clean(change.y), e: clean(change.e) };
         const below = { ...style, log: false, yaxis: "y2", name: `difference: ${curve.label}`, width: thin };
-        if (choices.band) differences.push(band(shown, { ...below, uid: `difference-band-${index}` }));
-        differences.push(line(shown, { ...below, uid: `difference-${index}` }));
+        if (choices.band) differences.push(band(drawn, { ...below, uid: `difference-band-${index}` }));
+        differences.push(line(drawn, { ...below, uid: `difference-${index}` }));
       }
     }
-    traces.push(line(curve, { ...style, uid: `curve-${index}`, width: thin * 1.15 }));
+    traces.push(line(placed, { ...style, uid: `curve-${index}`, width: thin * 1.15 }));
   });
   const below = differences.length > 0;
+  let heights = choices.wall ? prettyUnit(shownAs.y_unit) : axisTitle(shownAs.y_name, shownAs.y_unit);
+  if (step > 0) heights += log ? `, each ${step} times the one before` : `, each ${number(step, 3)} higher`;
   const shape = layout("kept", {
     xaxis: axis(forPlotly(axisTitle(shownAs.x_name, shownAs.x_unit)), {
       type: choices.logx ? "log" : "linear",
@@ -193,14 +239,11 @@ export function drawing(panel, choices, charge, earlier, view) {
       hoverformat: ".5~g",
     }),
     // On the wall there is little room, and the name stands above.
-    yaxis: axis(
-      forPlotly(choices.wall ? prettyUnit(shownAs.y_unit) : axisTitle(shownAs.y_name, shownAs.y_unit)),
-      {
-        type: log ? "log" : "linear",
-        uirevision: `${log}`,
-        domain: below ? [0.36, 1] : [0, 1],
-      },
-    ),
+    yaxis: axis(forPlotly(heights), {
+      type: log ? "log" : "linear",
+      uirevision: `${log} ${step > 0}`,
+      domain: below ? [0.36, 1] : [0, 1],
+    }),
   });
   if (below) {
     shape.yaxis2 = axis("difference", { domain: [0, 0.3], uirevision: "difference", nticks: 5 });

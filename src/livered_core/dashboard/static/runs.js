@@ -75,7 +75,8 @@ export function showRuns(body, none, runs, status, compare, choose) {
 function showFiles(cell, run) {
   const files = Object.values(run.receipts ?? {})
     .flatMap((receipt) => receipt.files ?? [])
-    .filter((file) => safeAddress(file?.href));
+    .filter((file) => safeAddress(file?.href))
+    .sort((one, other) => Number(isColumns(one)) - Number(isColumns(other)));
   keep(
     cell,
     files,
@@ -87,6 +88,9 @@ function showFiles(cell, run) {
     },
   );
 }
+
+/** Columns of one curve: there are many, so they stand after what holds all curves. */
+const isColumns = (file) => /\.dat$/u.test(String(file.name));
 
 /** Only addresses of this server are followed. */
 export const safeAddress = (href) => typeof href === "string" && /^\/(?!\/)/u.test(href);

@@ -64,8 +64,10 @@ export function figures(status, latest) {
   return { run: null, of: null, current: false, isLast: false };
 }
 
+const GONE = new Set(["stopped", "failed", "stale", "never started"]);
+
 /** Show which run it is, and its figures. */
-export function showRun(status, latest) {
+export function showRun(status, latest, state) {
   const { run, of, isLast } = figures(status, latest);
   setText(byId("run-word"), isLast ? "Last run" : "Run");
   setText(byId("run-number"), run ? String(run.number) : "none");
@@ -82,7 +84,8 @@ export function showRun(status, latest) {
   setText(byId("charge"), of ? charge(of.proton_charge_pc) : "–");
   setText(byId("events"), of ? count(of.n_events) : "–");
   setText(byId("pulses"), of ? count(of.n_pulses) : "–");
-  setText(byId("event-rate"), status ? rate(status.event_rate) : "–");
+  // What is dead or silent has no rate: its last one would look like one of now.
+  setText(byId("event-rate"), status && !GONE.has(state?.word) ? rate(status.event_rate) : "–");
   const isFinal = latest !== null && run !== null && latest.run.number === run.number && latest.update.final;
   // What the status misses is newer than what the result misses.
   const isSame = status?.run && latest && status.run.number === latest.run.number;
@@ -98,8 +101,9 @@ function showCompleteness(of, isFinal) {
   if (state === "yes") lines.push(isFinal ? "Complete and final" : "Complete so far");
   if (state === "no") {
     lines.push(isFinal ? "Incomplete, final" : "Incomplete");
-    lines.push(...of.missing.map((reason) => plain(reason)));
-    if (of.missing.length === 0) lines.push("what is missing is not said");
+    const reasons = of.missing ?? [];
+    lines.push(...reasons.map((reason) => plain(reason)));
+    if (reasons.length === 0) lines.push("what is missing is not said");
   }
   const items = lines.map((text, i) => ({ text, key: `${i}${i === 0 ? "" : text}` }));
   keep(
