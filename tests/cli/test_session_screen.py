@@ -73,6 +73,8 @@ def in_a_terminal(folder, server, environment, *arguments):
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        # Whoever runs the tests under nohup ignores it, and so would livered.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     ) as process:
         os.close(slave)
         try:

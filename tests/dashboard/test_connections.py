@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -121,17 +122,17 @@ def test_where_all_are_being_answered_the_next_is_sent_away():
 
 def test_hundreds_of_idle_clients_neither_stop_the_page_nor_fill_the_log(tmp_path):
     environment = private_environment(tmp_path)
-    from pathlib import Path
-
     RunFolder(Path(environment["XDG_RUNTIME_DIR"]) / "livered", "NOM").status()
     with running_dashboard(tmp_path) as (address, process):
         port = int(address.rpartition(":")[2])
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST_CONNECTIONS + 20)]
         idle[-1].sendall(b"nonsense\r\n\r\n")
         assert idle[-1].recv(100).startswith(b"HTTP/1.1 400")
+        idle[0].settimeout(LIMIT_S)
+        with suppress(ConnectionResetError):
+            assert idle[0].recv(1) == b""
         assert httpx.get(f"{address}/health").json()["instruments"] == {"NOM": "live"}
         for connection in idle:
-            with closing(connection):
-                pass
+            connection.close()
         process.terminate()
         assert process.communicate(timeout=30)[0] == ""

@@ -306,6 +306,12 @@ class TestPanels:
         assert {"# x: d-spacing [Angstrom]", "# y: intensity [counts]", "# note: a b"} <= set(lines)
         assert [line for line in lines if line and not line.startswith("#")] == ["1 2 1 1", "2 3 2 nan"]
         assert call("downloads.js", "fileName", "NOM-simulated", latest) == "NOM_simulated_run7_update3"
+        session = {"id": "b", "livered_version": "9.9", "plugins": {}}
+        for made_by, versions in (("b", "livered 9.9"), ("a", "not known")):
+            lines = call(
+                "downloads.js", "headerLines", "NOM", {**latest, "session": made_by}, {"session": session}
+            )
+            assert f"versions: {versions}" in lines
 
     def test_curves_are_put_apart_by_a_round_step_that_is_a_part_of_the_highest(self, call):
         low, high = curve([1, 2, 3], [1, 2]), curve([1, 2, 3], [0, 1000])
@@ -394,3 +400,18 @@ class TestState:
             for one in call("history.js", "stretches", history)
         ]
         assert found == [("live", 20), ("paused", 0), ("live", 10)]
+
+    def test_the_history_says_what_is_missing_from_it(self, call):
+        def remarks(seconds, phase, shaded=()):
+            history = {"every_s": 10, "time_ns": [s * 10**9 for s in seconds], "phase": phase}
+            return call("history.js", "missingS", history), remarks_of(history, shaded)
+
+        def remarks_of(history, shaded):
+            return call("history.js", "remarks", history, list(shaded))
+
+        assert remarks([0, 10, 20], ["live"] * 3) == (0, "Live throughout.")
+        # Killed, and started again after three hours.
+        missing, said = remarks([0, 10, 10810], ["live"] * 3)
+        assert (missing, said) == (10790, "Nothing was recorded for 2 h 59 min.")
+        assert remarks([0, 10], ["reading a recording"] * 2) == (0, "")
+        assert remarks([0, 10], ["live", "paused"], [["paused", 10]]) == (0, "Shaded: paused 10 s.")

@@ -59,6 +59,7 @@ def test_what_is_not_a_file_is_refused_without_hanging(tmp_path: Path) -> None:
         b'{"publisher_username": "s3cret-Pa55word"}',
         b'{"publisher_username": "live", "publisher_password": ["s3cret-Pa55word"]}',
         b"{" * 60_000,
+        b'{"username": "live", "password": "s3cret-Pa55word\\ud800"}',
     ],
 )
 def test_a_file_without_a_login_is_refused_and_nothing_of_it_is_told(tmp_path: Path, content: bytes) -> None:

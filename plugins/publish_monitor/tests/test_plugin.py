@@ -498,6 +498,23 @@ class TestThePassword:
             **statuses,
         }
 
+    def test_a_server_that_repeats_it_brings_it_into_no_failure(
+        self, server: Any, make_plugin: MakePlugin, post: Post
+    ) -> None:
+        def no_http(handler: Any) -> None:
+            handler.wfile.write(f"password={PASSWORD}\r\n\r\n".encode())
+            handler.close_connection = True
+
+        target = f"https://elsewhere.example/login?password={PASSWORD}#{PASSWORD}"
+        redirect = lambda handler: handler.answer(302, {"Location": target})  # noqa: E731
+        for answer, says in ((no_http, "no HTTP"), (redirect, r"redirects \(302\) to 'https://elsewhere")):
+            server.forced = answer
+            with pytest.raises(SinkUnavailable, match=says) as caught:
+                post(make_plugin(server.url))
+            # Without the frame of this test, which knows it.
+            error = caught.value.with_traceback(caught.tb.tb_next)
+            assert PASSWORD not in everything_said(error)
+
     def test_it_is_in_no_failure_report_log_or_representation(  # noqa: PLR0917
         self,
         server: Any,

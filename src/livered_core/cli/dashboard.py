@@ -20,7 +20,7 @@ Examples:
 
 \b
 From another machine, without a token:
-  ssh -L 8712:localhost:8712 THIS_MACHINE     and then open http://localhost:8712/
+  ssh -L 8712:127.0.0.1:8712 THIS_MACHINE     and then open http://localhost:8712/
 
 Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not).
 """

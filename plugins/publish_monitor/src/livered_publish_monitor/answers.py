@@ -24,7 +24,7 @@ class Answer:
     status
         HTTP status code.
     location
-        Where a redirect points to; empty otherwise.
+        Where a redirect points to, without a query; empty otherwise.
     is_page
         True when a page came back: the live data server sends nothing.
     retry_after
@@ -128,9 +128,11 @@ def host_of(url: str) -> str:
 
 def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Make an answer of what came over the wire."""
+    # Without its query, in which a server may repeat what it was sent.
+    location = headers.get("location", "").partition("#")[0].partition("?")[0]
     return Answer(
         status=status,
-        location=headers.get("location", "") if 300 <= status < 400 else "",
+        location=location if 300 <= status < 400 else "",
         is_page=body.lstrip().startswith(b"<"),
         retry_after=headers.get("retry-after", "")[:100],
     )

@@ -118,5 +118,10 @@ def _parse(content: bytes) -> Credentials | None:
     for username_key, password_key in _KEYS:
         username, password = table.get(username_key), table.get(password_key)
         if isinstance(username, str) and username and isinstance(password, str) and password:
-            return Credentials(username, password)
+            # Half a surrogate pair, which JSON allows, cannot be sent.
+            return Credentials(username, password) if _is_whole(username + password) else None
     return None
+
+
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -176,4 +176,7 @@ class LiveDataServer:
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
+    if isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith("Server disconnected"):
+        # The client quotes the answer, in which a server may repeat what it was sent.
+        return "its answer is no HTTP"
     return " ".join(str(error).split())[:200] or type(error).__name__

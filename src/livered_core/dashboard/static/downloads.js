@@ -12,7 +12,9 @@ export const fileName = (instrument, latest) =>
 /** What the curves belong to: one `key: value` in each line, nothing but visible characters. */
 export function headerLines(instrument, latest, status, nowMs = Date.now()) {
   const { run, update } = latest;
-  const versions = status?.session
+  // A result of the session before may be of other versions.
+  const isOfNow = status?.session && status.session.id === latest.session;
+  const versions = isOfNow
     ? { livered: status.session.livered_version, ...status.session.plugins }
     : {};
   const facts = [

@@ -1,5 +1,7 @@
 /** The stream of events of one instrument, and how long the dashboard has been silent. */
 
+import { now, sinceMs } from "./clock.js";
+
 /** Without a status for so long, milliseconds, the page says that it has lost its dashboard. */
 export const LOST_AFTER_MS = 5000;
 const RETRY_MS = 2000;
@@ -13,7 +15,7 @@ const RETRY_MS = 2000;
 export function listen(url, handlers) {
   let source = null;
   let timer = null;
-  let heard = performance.now();
+  let heard = now();
   let closed = false;
 
   const open = () => {
@@ -21,7 +23,7 @@ export function listen(url, handlers) {
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => {
         if (closed) return;
-        if (name === "status") heard = performance.now();
+        if (name === "status") heard = now();
         handle(JSON.parse(event.data));
       });
     }
@@ -37,7 +39,7 @@ export function listen(url, handlers) {
 
   return {
     /** Milliseconds since the newest status. */
-    silentMs: () => performance.now() - heard,
+    silentMs: () => sinceMs(heard),
     close() {
       closed = true;
       clearTimeout(timer);

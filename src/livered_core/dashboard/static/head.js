@@ -1,10 +1,11 @@
 /** What of the head changes with time: the state, the age of the data, what is drawn. */
 
+import { sinceMs } from "./clock.js";
 import { byId, setAttribute } from "./dom.js";
 import { plain } from "./format.js";
 import { notice, showAge, showDrawn, showState, stateShown, warningOfResult } from "./state.js";
 
-const sinceHeardS = (page) => (performance.now() - page.heard) / 1e3;
+const sinceHeardS = (page) => sinceMs(page.heard) / 1e3;
 
 /** The server's clock now, nanoseconds; this computer's own may be wrong. */
 export const serverNow = (page) =>

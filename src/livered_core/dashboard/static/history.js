@@ -49,6 +49,24 @@ export function columns(history) {
   return { x, eventRate, lag };
 }
 
+/** Seconds of a history for which nothing was recorded, because no engine ran. */
+export function missingS(history) {
+  const every = history.every_s || 10;
+  const steps = history.time_ns.slice(1).map((time, i) => (time - history.time_ns[i]) / 1e9);
+  return steps.filter((step) => step > 3.5 * every).reduce((sum, step) => sum + step - every, 0);
+}
+
+/** What is to be said of a history: what is shaded, as pairs of phase and seconds, and what is missing. */
+export function remarks(history, shaded) {
+  const words = [];
+  if (shaded.length > 0)
+    words.push(`Shaded: ${shaded.map(([phase, s]) => `${phase} ${duration(s, false)}`).join(", ")}.`);
+  const missing = missingS(history);
+  if (missing > 0) words.push(`Nothing was recorded for ${duration(missing, false)}.`);
+  if (missing === 0 && history.phase.every((phase) => phase === "live")) words.push("Live throughout.");
+  return words.join(" ");
+}
+
 /** Stretches of time in which the engine was in one phase: `{phase, from, to}` in milliseconds. */
 export function stretches(history) {
   const every = (history.every_s || 10) * 1e3;
@@ -126,10 +144,9 @@ export async function drawHistory(div, note, history) {
   });
   await draw(div, traces, shape);
   const span = ((history.time_ns.at(-1) - history.time_ns[0]) * MS_PER_NS) / 1e3;
-  const words = [...named].map(([phase, seconds]) => `${phase} ${duration(seconds, false)}`);
   const worst = history.lag_s.reduce((most, value) => (isNumber(value) && value > most ? value : most), 0);
   setText(
     note,
-    `The last ${duration(span, false)}; largest lag ${duration(worst)}. ${words.length ? `Shaded: ${words.join(", ")}.` : "Live throughout."}`,
+    `The last ${duration(span, false)}; largest lag ${duration(worst)}. ${remarks(history, [...named])}`,
   );
 }

@@ -1,6 +1,7 @@
 /** The page: who is listened to, what is asked for, when it is drawn. */
 
 import { fromHash, keepChoices, recall } from "./choices.js";
+import { now } from "./clock.js";
 import { showControls, showInstruments, wireControls } from "./controls.js";
 import { curvePanels } from "./curves.js";
 import { byId, setText, show } from "./dom.js";
@@ -40,14 +41,15 @@ const NOTHING_YET = Object.freeze({
   failures: null,
 });
 
-/** What the page knows; `heard` is performance.now() of the newest status. */
+/** What the page knows; `heard` is when the newest status came. */
 const page = {
   instruments: [],
   version: "",
   name: null,
   choices: null,
   stream: null,
-  heard: 0,
+  asking: false,
+  heard: now(),
   ...NOTHING_YET,
 };
 
@@ -65,7 +67,21 @@ const logs = logTable(byId("logs"), byId("logs-filter"), byId("logs-note"));
 function tick() {
   const silent = page.stream ? page.stream.silentMs() : 0;
   if (silent > LOST_AFTER_MS) page.lostSince ??= Date.now() - silent;
+  if (page.lostSince !== null && !page.asking) void askWhy();
   showHead(page);
+}
+
+/** Ask why nothing comes: a dashboard that was started again wants its token again. */
+async function askWhy() {
+  page.asking = true;
+  try {
+    await getJson("/api/instruments");
+  } catch (error) {
+    if (error instanceof NotThere && error.status === 401)
+      notice("notice-page", "The dashboard was started again and wants its token: load this page anew.");
+  } finally {
+    setTimeout(() => (page.asking = false), ASK_AGAIN_MS);
+  }
 }
 
 /* ---- drawing --------------------------------------------------------------------------------------------------- */
@@ -137,7 +153,7 @@ const handlers = (name) => ({
     Object.assign(page, {
       state: data.state,
       status: data.status,
-      heard: performance.now(),
+      heard: now(),
       lostSince: null,
     });
     showStatus();
@@ -289,7 +305,7 @@ function setUp() {
 function select(name, query) {
   page.stream?.close();
   for (const reader of Object.values(readers)) reader.stop();
-  Object.assign(page, NOTHING_YET, { name, heard: performance.now(), choices: recall(name, query) });
+  Object.assign(page, NOTHING_YET, { name, heard: now(), choices: recall(name, query) });
   keepChoices(name, page.choices);
   showInstruments(page.instruments, name);
   showControls(page.choices, null);
@@ -313,7 +329,7 @@ async function begin() {
       select(isKnown ? name : answer.instruments[0].name, isKnown ? query : null);
       return;
     }
-    page.heard = performance.now();
+    page.heard = now();
     const sentence = "No livered has run here yet.";
     page.state = {
       word: "never started",
