@@ -65,16 +65,16 @@ def in_a_terminal(folder, server, environment, *arguments):
     """Run livered with a terminal of its own; gives the process and the terminal's other side."""
     number, slave = pty.openpty()
     master = os.fdopen(number, "rb", buffering=0)
+    # Whoever runs the tests under nohup ignores hangups, and so would livered.
+    command = ["env", "--default-signal=HUP", *PROGRAM, "--address", server.address, *arguments]
     with subprocess.Popen(
-        [*PROGRAM, "--address", server.address, *arguments],
+        command,
         cwd=folder,
         env={**environment, "TERM": "xterm"},
         stdin=slave,
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        # Whoever runs the tests under nohup ignores it, and so would livered.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     ) as process:
         os.close(slave)
         try:
