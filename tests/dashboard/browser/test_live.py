@@ -94,7 +94,7 @@ def test_the_page_tells_a_lost_dashboard_from_an_engine_that_hangs_or_was_killed
         part(page, "connection-lost").wait_for(state="hidden")
         wait_for_state(page, "stale")
         assert "last sign of life" in part(page, "state-sentence").inner_text()
-        assert part(page, "event-rate").inner_text() == "–", "a rate of then is none of now"
+        assert part(page, "event-rate").inner_text() == "\u2013", "a rate of then is none of now"
         version = drawn_version(page)
         engine.send_signal(signal.SIGCONT)
         wait_for_state(page, "live")
