@@ -182,6 +182,17 @@ def test_an_earlier_run_is_laid_under_the_new_one_and_subtracted(scene):
     part(page, "difference-toggle").check()
     page.wait_for_function(f"() => ({NAMES})().includes('difference: bank 1')")
     np.testing.assert_allclose(curve(page, "difference: bank 1")["y"], 0.6 * alone, rtol=1e-9)
+    with page.expect_download() as waiting:
+        part(page, "download-text").click()
+    named = {
+        block.split("# curve: ")[1].split("\n")[0]: np.loadtxt(block.splitlines())
+        for block in Path(waiting.value.path()).read_text().split("\n\n\n")
+    }
+    assert list(named)[:3] == ["bank 1", "bank 1, run 7", "bank 1, run 8 minus run 7"]
+    y = named["bank 1"][:, 2]
+    np.testing.assert_allclose(y, alone[: len(y)], rtol=1e-12)
+    np.testing.assert_allclose(named["bank 1, run 7"][:, 2], 0.4 * y, rtol=1e-12)
+    np.testing.assert_allclose(named["bank 1, run 8 minus run 7"][:, 2], 0.6 * y, rtol=1e-9)
     update(engine, page, 14.0)
     np.testing.assert_allclose(curve(page, "run 7: bank 1")["y"], 0.4 * alone, rtol=1e-12)
     np.testing.assert_allclose(curve(page, "difference: bank 1")["y"], alone, rtol=1e-9)

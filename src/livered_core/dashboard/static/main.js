@@ -112,7 +112,7 @@ async function drawAll() {
   const some = latest !== null && latest.curves.length > 0;
   show(byId("no-curves"), !some);
   show(byId("images-section"), latest !== null && latest.images.length > 0 && !choices.wall);
-  await panels.draw(latest, choices, page.earlier?.run.number === choices.compare ? page.earlier : null);
+  await panels.draw(latest, choices, comparedWith());
   showStatistics(latest);
   byId("download-text").disabled = byId("download-png").disabled = !some;
   await painted();
@@ -261,6 +261,9 @@ function choose(change) {
   else drawer.request();
 }
 
+/** The result that is laid under this one; null also while it is fetched. */
+const comparedWith = () => (page.earlier?.run.number === page.choices.compare ? page.earlier : null);
+
 function saveText() {
   const { name, latest, status, choices } = page;
   const text = asText(
@@ -269,16 +272,17 @@ function saveText() {
     status,
     panels.shown().map(({ panel }) => panel),
     choices,
+    comparedWith(),
   );
   save(new Blob([text], { type: "text/plain;charset=utf-8" }), `${fileName(name, latest)}.txt`);
 }
 
 async function savePicture() {
-  const { name, latest, earlier, choices } = page;
+  const { name, latest, choices } = page;
   try {
     const maps = choices.wall ? [] : images.shown();
     save(
-      await pictureOf(latest, earlier, panels.shown(), maps, choices.off),
+      await pictureOf(latest, comparedWith(), panels.shown(), maps, choices.off),
       `${fileName(name, latest)}.png`,
     );
     notice("notice-page", "");

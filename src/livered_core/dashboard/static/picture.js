@@ -95,7 +95,10 @@ function pictureLines(latest, earlier = null) {
       ? "complete"
       : `INCOMPLETE: ${update.missing.map((reason) => plain(reason, 120)).join(" ")}`,
   ];
-  if (earlier !== null) lines.push(`dashed: run ${earlier.run.number}, ${plain(earlier.run.title, 100)}`);
+  if (earlier !== null) {
+    const whole = earlier.update.complete ? "" : " (INCOMPLETE)";
+    lines.push(`dashed: run ${earlier.run.number}, ${plain(earlier.run.title, 100)}${whole}`);
+  }
   return lines.filter(Boolean);
 }
 
