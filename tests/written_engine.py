@@ -120,10 +120,10 @@ class WrittenEngine:
         self.run, self.phase = None, "between runs"
         self.write_status()
 
-    def fail(self, error: str = "ValueError: upside down") -> None:
-        """A plugin fails."""
+    def fail(self, error: str = "ValueError: upside down", consecutive: int = 1) -> None:
+        """A plugin fails, for the first time or again."""
         trace = f"Traceback (most recent call last):\n  File tst.py, line 1, in process_chunk\n{error}\n"
-        self.books.failed(HookFailure("tst", "1.0", "process_chunk", error, trace, 3, 1), self.run)
+        self.books.failed(HookFailure("tst", "1.0", "process_chunk", error, trace, 3, consecutive), self.run)
         self.write_status()
 
     def write_status(self) -> None:

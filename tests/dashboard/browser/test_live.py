@@ -126,6 +126,10 @@ def test_text_of_the_beamline_stays_text_and_failures_are_shown_with_their_trace
     failure = part(page, "failure").first
     failure.wait_for()
     failure.locator("summary").click()
+    # It fails with each chunk, five times in all; what was opened stays open.
+    page.wait_for_function(
+        """() => document.querySelector('[data-testid="failure"]').textContent.includes('5 in a row')"""
+    )
     for name in ("run-title", "runs", "failures", "statistics"):
         assert NASTY in part(page, name).text_content(), name
     # Where there is little room, the end is left out.
@@ -136,7 +140,7 @@ def test_text_of_the_beamline_stays_text_and_failures_are_shown_with_their_trace
         "/static/main.js",
         "/plotly.js",
     ]
-    text = failure.inner_text()
+    text = page.locator('[data-testid="failure"][open]').inner_text()
     assert "Traceback (most recent call last)" in text
     assert 'raise ValueError("a detector is upside down: <img src=x onerror=alert(1)>' in text
     engine.wait()

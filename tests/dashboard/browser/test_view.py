@@ -123,6 +123,20 @@ def test_a_curve_that_was_switched_off_and_a_logarithmic_scale_stay(scene):
     page.wait_for_function(f"() => ({AXES})()[0].type === 'linear'")
 
 
+def test_a_traceback_that_is_read_stays_open_when_the_failure_comes_again(scene):
+    engine, page = scene
+    engine.fail()
+    part(page, "failure").locator("summary").click()
+    opened = page.locator('[data-testid="failure"][open]')
+    for consecutive in (2, 3):
+        engine.fail(consecutive=consecutive)
+        opened.get_by_text(f"{consecutive} in a row").wait_for()
+    engine.fail("KeyError: another")
+    part(page, "failure").nth(1).wait_for()
+    assert "another" in part(page, "failure").first.inner_text()
+    assert "upside down" in opened.inner_text()
+
+
 TRULY = """() => Array.from(document.querySelectorAll('[data-testid="panel"] .js-plotly-plot'))
     .flatMap((plot) => plot.data.map((trace) => trace.customdata ?? null))"""
 

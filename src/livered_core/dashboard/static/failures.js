@@ -10,13 +10,17 @@ export function showFailures(failures) {
   setText(byId("failures-count"), count(total));
   setAttribute(byId("failures-count"), "data-some", total > 0 ? "yes" : null);
   show(byId("no-failures"), list.length === 0);
+  // A failure that comes again takes its own place, with another time: who reads its traceback keeps it open. Counted from
+  // the oldest, since new ones come on top.
   const seen = new Map();
-  const items = list.map((failure) => {
-    const base = `${failure.time_ns}|${failure.plugin}|${failure.hook}`;
+  const items = [...list].reverse().map((failure) => {
+    const { session, run, plugin, hook, error, chunk_sequence: chunk } = failure;
+    const base = [session, run, plugin, hook, error, chunk].join("|");
     const before = seen.get(base) ?? 0;
     seen.set(base, before + 1);
     return { failure, key: `${base}|${before}` };
   });
+  items.reverse();
   const create = () => {
     const time = make("span", { class: "time" });
     const sentence = make("span", { class: "said" });
