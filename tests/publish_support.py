@@ -85,7 +85,7 @@ class Sink:
         self.tried: list[str] = []
         self.threads: set[str] = set()
         self.errors: list[BaseException] = []
-        self.poison = self.refuse = ""
+        self.poison = self.refuse = self.nothing_due = ""
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
@@ -106,6 +106,8 @@ class Sink:
                 raise OSError(f"not {name}")
             if name == self.refuse:
                 raise SinkRejected(f"no {name}")
+            if name == self.nothing_due:
+                return None
             self.taken.append(name)
             return Receipt("here", 0, 1)
 

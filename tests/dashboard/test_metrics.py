@@ -57,6 +57,10 @@ def test_all_that_is_worth_an_alarm_is_there(client, nom):
     assert found["livered_sink_refused"] == {('monitor "a"\n',): 2.0, ("files",): 0.0}
     assert found["livered_sink_unsent_finals"] == {('monitor "a"\n',): 1.0, ("files",): 0.0}
     assert {word for word, value in found["livered_state"].items() if value} == {("live",)}
+    nom.status(phase="stopped")
+    until(lambda: figures(client, nom.name)["livered_event_rate"] == {(): 0.0})
+    found = figures(client, nom.name)
+    assert {word for word, value in found["livered_state"].items() if value} == {("stopped",)}
     assert sum(found["livered_state"].values()) == 1.0
 
 

@@ -91,7 +91,7 @@ def test_what_a_sink_did_not_take_is_said_kept_and_sent_by_the_next_session(play
     session, taken = play(7, 8)
     assert (taken, unsent(tmp_path)) == ([], [("sink", 7), ("sink", 8)])
     assert session.unsent == [
-        "Sink sink did not take the final result of run 7, 8, which are kept on disk and sent when livered starts "
+        "Sink sink did not take the final results of runs 7, 8, which are kept on disk and sent when livered starts "
         "again: OSError: down"
     ]
     (tmp_path / "down").unlink()

@@ -72,7 +72,7 @@ def test_finals_of_an_outage_are_sent_in_order_once_each_after_a_restart(tmp_pat
         assert in_memory in ([1], [])
         (sentence,) = worker.close(WAIT)
     assert sentence == (
-        "Sink sink0 did not take the final result of run 1, 2, 3, 4, 5, 6, 7, 8 and 32 more, "
+        "Sink sink0 did not take the final results of runs 1, 2, 3, 4, 5, 6, 7, 8 and 32 more, "
         "which are kept on disk and sent when livered starts again: OSError: down"
     )
     assert [name for name in good.taken if name.endswith("F")] == [f"{run}F" for run in range(1, 41)]
@@ -267,7 +267,7 @@ def test_what_could_not_be_kept_is_kept_when_the_disk_can_again(tmp_path, caplog
         until(lambda: worker.status()[0].last_error)
         in_the_way.unlink()
         (sentence,) = worker.close(WAIT)
-    assert "run 1, 2, which are kept on disk" in sentence
+    assert "runs 1, 2, which are kept on disk" in sentence
     assert unsent(tmp_path) == [("sink0", 1), ("sink0", 2)]
     assert "Final results are kept on disk again." in messages(caplog)
 

@@ -242,6 +242,18 @@ def test_a_sink_that_refuses_everything_is_left_alone_longer_and_longer_and_says
     assert "The sink sink0 takes results again; it had refused 5, 3 of them without a word here." in said
 
 
+def test_a_sink_for_which_nothing_is_due_does_not_take_results_again(caplog):
+    sink = Sink()
+    sink.refuse, sink.nothing_due = "1.1", "1F"
+    with running(sink) as worker, caplog.at_level("INFO", "livered_core"):
+        worker.offer(item(1, sequence=1))
+        sink.wait_until(lambda: "1.1" in sink.tried)
+        worker.offer(item(2, sequence=2, final=True))
+        sink.wait_until(lambda: "1F" in sink.tried)
+        until(lambda: not worker.status()[0].unsent_finals)
+    assert "takes results again" not in caplog.text
+
+
 def test_a_final_that_fails_again_and_again_blocks_nothing():
     sink = Sink()
     sink.poison = "1F"
@@ -402,7 +414,7 @@ def test_sinks_that_hang_share_the_time_for_closing_and_get_nothing_more():
         sentences = worker.close(0.4)
         assert time.monotonic() - started < 1.5
         assert sentences == [
-            f"Sink sink{n} did not take the final result of run 1, 2: it did not answer in time."
+            f"Sink sink{n} did not take the final results of runs 1, 2: it did not answer in time."
             for n in range(5)
         ]
         for n, sink in enumerate(sinks):

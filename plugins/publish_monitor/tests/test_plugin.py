@@ -40,11 +40,16 @@ MakeUpdate = Callable[..., Update]
 @pytest.fixture
 def post(result: Result, run: RunInfo, make_update: MakeUpdate) -> Callable[..., Receipt | None]:
     def post(
-        plugin: PublishMonitorPlugin, *, number: int = 7, same: bool = False, **update: Any
+        plugin: PublishMonitorPlugin,
+        *,
+        number: int = 7,
+        start_ns: int = 0,
+        same: bool = False,
+        **update: Any,
     ) -> Receipt | None:
         nonlocal events
         events += not same
-        here = attrs.evolve(run, number=number)
+        here = attrs.evolve(run, number=number, start_ns=start_ns or run.start_ns)
         told = attrs.evolve(make_update(**update), n_events=events)
         return plugin.post_publish(attrs.evolve(result, run_number=number), here, told)
 
@@ -151,6 +156,16 @@ def test_nothing_of_a_run_is_posted_after_its_final_result(
     post(plugin, number=8, final=True)
     clock.seconds += 1000
     assert post(plugin, sequence=9, final=final) is None
+    assert len(server.requests) == 2
+
+
+def test_a_run_that_comes_again_under_its_number_is_another(
+    server: Any, make_plugin: MakePlugin, post: Post
+) -> None:
+    """A simulation that begins anew counts from 1 again."""
+    plugin = make_plugin(server.url)
+    assert post(plugin, final=True) is not None
+    assert post(plugin, start_ns=1795950000000000000, final=True) is not None
     assert len(server.requests) == 2
 
 

@@ -29,6 +29,10 @@ class _Figure:
     value: Callable[[View], float | None]
 
 
+_GONE: Final = frozenset(("stopped", "failed", "stale"))
+"""States in which what was written last is not of now."""
+
+
 def _status(key: str, factor: float = 1.0) -> Callable[[View], float | None]:
     def value(view: View) -> float | None:
         number = number_of(view.status or {}, key)
@@ -43,6 +47,11 @@ def _flag(key: str) -> Callable[[View], float | None]:
         return float(flag) if isinstance(flag, bool) else None
 
     return value
+
+
+def _event_rate(view: View) -> float | None:
+    rate = number_of(view.status or {}, "event_rate")
+    return 0.0 if rate is not None and view.state.word in _GONE else rate
 
 
 def _heartbeat_age(view: View) -> float | None:
@@ -86,7 +95,9 @@ FIGURES: Final = (
         _status("lag_s"),
     ),
     _Figure(
-        "livered_event_rate", "Events received per second, averaged over some seconds.", _status("event_rate")
+        "livered_event_rate",
+        "Events received per second, averaged over some seconds; 0 when livered is dead or silent.",
+        _event_rate,
     ),
     _Figure("livered_run_number", "Number of the run in hand; 0 between runs.", _run_number),
     _Figure("livered_run_events", "Events reduced in the run in hand.", _status("n_events")),

@@ -105,8 +105,8 @@ def serve(settings: DashboardSettings, announce: Callable[[str], None]) -> None:
     root = folder_of_all(os.environ)
     if settings.token is None and not is_loopback(settings.host):
         message = (
-            f"Other machines could see the dashboard at {settings.host}: give it a token with --token-file, or "
-            "leave --host out and reach it through ssh -L."
+            f"Other machines could see the dashboard at {settings.host}: give it a token (--token-file, or token_file in "
+            "[dashboard]), or let it listen on 127.0.0.1 and reach it through ssh -L."
         )
         raise ConfigError(message)
     sock = _listen(settings, root)

@@ -179,7 +179,7 @@ class Delivery:
             if receipt is not None:
                 queue.delivered += 1
                 queue.last_receipt = receipt
-        if refusals:
+        if refusals and receipt is not None:
             _log.info(
                 "The sink %s takes results again; it had refused %d%s.",
                 queue.name,

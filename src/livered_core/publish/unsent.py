@@ -31,9 +31,7 @@ def unsent_sentences(queues: Iterable[SinkQueue], late: Collection[str], *, keep
         for parcels, fate in ((kept, _kept(len(kept))), (lost, _lost(len(lost)) if keeps else "")):
             if parcels:
                 why = its_own or parcels[0].error or "it was not tried."
-                sentences.append(
-                    f"Sink {queue.name} did not take the final result of run {_runs(parcels)}{fate}: {why}"
-                )
+                sentences.append(f"Sink {queue.name} did not take {_what(parcels)}{fate}: {why}")
     return sentences
 
 
@@ -44,6 +42,11 @@ def _kept(number: int) -> str:
 
 def _lost(number: int) -> str:
     return f", which could not be kept on disk and {'is' if number == 1 else 'are'} lost to it"
+
+
+def _what(parcels: Sequence[Parcel]) -> str:
+    one = len(parcels) == 1
+    return f"the final result{'' if one else 's'} of run{'' if one else 's'} {_runs(parcels)}"
 
 
 def _runs(parcels: Sequence[Parcel]) -> str:

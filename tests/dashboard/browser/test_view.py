@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -121,6 +124,62 @@ def test_a_curve_that_was_switched_off_and_a_logarithmic_scale_stay(scene):
     assert axes(page)["type"] == "log"
     part(page, "scale-toggle").first.click()
     page.wait_for_function(f"() => ({AXES})()[0].type === 'linear'")
+
+
+HISTORY = """() => {
+    const plot = document.querySelector('[data-testid="history"] .js-plotly-plot');
+    if (!plot?._fullLayout || plot.data[0].x.length < 5) return null;
+    const { xaxis } = plot._fullLayout;
+    const shade = plot.querySelector(".shapelayer path").getBoundingClientRect();
+    const area = plot.querySelector(".nsewdrag").getBoundingClientRect();
+    return { begin: xaxis.range[0], title: xaxis.title.text,
+             shade: [(shade.left - area.left) / area.width, (shade.right - area.left) / area.width] }; }"""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_the_history_is_in_the_time_of_the_reader(shown, browser, zone):
+    folder, server = shown
+    shutil.rmtree(folder / "run" / "livered", ignore_errors=True)
+    begin = 1795950000
+    phases = ["live", "live", "paused", "paused", "live"]
+    history = {"format": 2, "every_s": 10, "time_ns": [(begin + 10 * i) * 10**9 for i in range(5)]}
+    history |= {"event_rate": [1.0] * 5, "lag_s": [0.5] * 5, "phase": phases}
+    with written_engine(folder) as engine, watched_page(browser, server.origin, timezone_id=zone) as watched:
+        engine.begin_run(7, "the first")
+        engine.publish(scale=1.0)
+        engine.directory.replace("history.json", [json.dumps(history)])
+        watched.page.goto(server.url)
+        found = watched.page.wait_for_function(HISTORY).json_value()
+    local = datetime.fromtimestamp(begin, ZoneInfo(zone))
+    assert found["begin"].startswith(f"{local:%Y-%m-%d %H:%M}"), found
+    # Shaded from the third of five samples to the last.
+    assert found["shade"] == pytest.approx([0.5, 1.0], abs=0.02)
+
+
+def test_a_run_that_was_broken_off_is_not_called_complete(scene):
+    engine, page = scene
+    assert part(page, "completeness").inner_text().startswith("Complete so far")
+    page.wait_for_function(
+        """() => document.querySelector('[data-testid="runs"]').textContent.includes('going on')"""
+    )
+    engine.phase = "stopped"
+    engine.write_status()
+    wait_for_state(page, "stopped")
+    assert part(page, "completeness").get_attribute("data-complete") == "unknown"
+    assert part(page, "completeness").inner_text().startswith("Not final: nothing was missing")
+    row = part(page, "runs").inner_text()
+    assert "not final, livered ended before it" in row
+    assert "going on" not in row
+
+
+def test_a_screen_that_is_put_up_before_its_instrument_waits_for_it(scene, browser):
+    """The page neither shows another instrument in its place nor forgets what was asked for."""
+    _, page = scene
+    page.goto(page.url.partition("#")[0] + "#NEW?wall=1")
+    page.reload()
+    wait_for_state(page, "never started")
+    assert page.url.endswith("#NEW?wall=1")
+    assert not curves(page)
 
 
 def test_a_traceback_that_is_read_stays_open_when_the_failure_comes_again(scene):

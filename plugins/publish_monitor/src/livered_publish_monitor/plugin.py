@@ -56,7 +56,7 @@ class PublishMonitorPlugin:
     _last_run: int = attrs.field(default=0, init=False)
     _last_post: float = attrs.field(default=0.0, init=False)
     _last_digest: str = attrs.field(default="", init=False)
-    _finished: dict[int, None] = attrs.field(factory=dict, init=False)
+    _finished: dict[tuple[int, int], None] = attrs.field(factory=dict, init=False)
 
     @_server.default
     def _make_server(self) -> LiveDataServer:
@@ -91,7 +91,7 @@ class PublishMonitorPlugin:
         SinkLater
             When the last post was a short while ago, or the server has refused and is not asked again yet.
         """
-        if run.number in self._finished:
+        if _key(run) in self._finished:
             return None
         if update.final and not self.settings.final:
             self._finish(run)
@@ -193,7 +193,7 @@ class PublishMonitorPlugin:
     def _finish(self, run: RunInfo) -> None:
         while len(self._finished) >= _FINISHED_RUNS:
             del self._finished[next(iter(self._finished))]
-        self._finished[run.number] = None
+        self._finished[_key(run)] = None
 
     def _versions(self) -> Mapping[str, str]:
         if self._session is None:
@@ -202,3 +202,8 @@ class PublishMonitorPlugin:
                 "livered-publish-monitor": version("livered-publish-monitor"),
             }
         return {"livered-core": self._session.livered_version, **self._session.plugins}
+
+
+def _key(run: RunInfo) -> tuple[int, int]:
+    """Tell runs apart; a simulation that begins again gives the same numbers."""
+    return run.number, run.start_ns

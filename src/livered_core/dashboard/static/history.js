@@ -20,9 +20,6 @@ const KINDS = {
 };
 const MS_PER_NS = 1e-6;
 
-/** Milliseconds that plotly.js, which knows UTC only, shows as this computer's time. */
-const asLocal = (ms) => ms - new Date(ms).getTimezoneOffset() * 60000;
-
 /**
  * Columns for plotting: cut where nothing was recorded for long.
  *
@@ -37,11 +34,11 @@ export function columns(history) {
   history.time_ns.forEach((time, i) => {
     const ms = time * MS_PER_NS;
     if (before !== null && ms - before > gap) {
-      x.push(asLocal(before + gap / 3.5));
+      x.push(before + gap / 3.5);
       eventRate.push(null);
       lag.push(null);
     }
-    x.push(asLocal(ms));
+    x.push(ms);
     eventRate.push(history.event_rate[i]);
     lag.push(history.lag_s[i]);
     before = ms;
@@ -105,8 +102,8 @@ export async function drawHistory(div, note, history) {
       type: "rect",
       xref: "x",
       yref: "paper",
-      x0: asLocal(from),
-      x1: asLocal(Math.max(to, from + 1e3)),
+      x0: from,
+      x1: Math.max(to, from + 1e3),
       y0: 0,
       y1: 1,
       fillcolor: colours[kind],

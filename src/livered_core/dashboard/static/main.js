@@ -18,7 +18,7 @@ import { pictureOf } from "./picture.js";
 import { forgetLook, plotlyReady } from "./plots.js";
 import { painted, renderer, watch } from "./renderer.js";
 import { fillCompare, showRuns } from "./runs.js";
-import { notice, showAbout, showRun } from "./state.js";
+import { hasEnded, notice, showAbout, showRun } from "./state.js";
 import { showStatistics } from "./statistics.js";
 import { setUpTheme } from "./theme.js";
 
@@ -150,6 +150,7 @@ function redraw() {
 const handlers = (name) => ({
   status(data) {
     if (page.lostSince !== null) void reading(checkVersion);
+    const isOther = hasEnded(page.state) !== hasEnded(data.state);
     Object.assign(page, {
       state: data.state,
       status: data.status,
@@ -157,6 +158,7 @@ const handlers = (name) => ({
       lostSince: null,
     });
     showStatus();
+    if (isOther) showTheRuns();
   },
   latest(data) {
     page.wanted = data;
@@ -220,8 +222,8 @@ function showStatus() {
 }
 
 function showTheRuns() {
-  const { runs, status, choices, latest } = page;
-  showRuns(byId("runs"), byId("no-runs"), runs, status, choices.compare, ({ number }) => {
+  const { runs, status, state, choices, latest } = page;
+  showRuns(byId("runs"), byId("no-runs"), runs, status, hasEnded(state), choices.compare, ({ number }) => {
     choose({ compare: number === page.choices.compare ? 0 : number });
   });
   fillCompare(byId("compare"), runs, latest?.run.number, choices.compare);
@@ -329,8 +331,9 @@ async function begin() {
     if (answer.instruments.length > 0) {
       page.instruments = answer.instruments;
       const { name, query } = fromHash(location.hash);
-      const isKnown = answer.instruments.some((one) => one.name === name);
-      select(isKnown ? name : answer.instruments[0].name, isKnown ? query : null);
+      // A screen may be put up before its instrument has run: what is in the address is waited for.
+      if (name) select(name, query);
+      else select(answer.instruments[0].name, null);
       return;
     }
     page.heard = now();

@@ -3,19 +3,22 @@
 import { keep, make, setAttribute, setText, show } from "./dom.js";
 import { bytes, charge, count, duration, localTime, plain, utcTime } from "./format.js";
 
-/** How a run stands, in words. */
-export function outcome(run) {
+/** How a run stands, in words; `over` says that the engine has ended, and with it a run that had no end. */
+export function outcome(run, over) {
   const words = [];
-  if (!run.end) words.push(run.version > 0 ? "going on" : "going on, no result yet");
+  if (!run.end && over) words.push(run.version > 0 ? "not final" : "no result");
+  else if (!run.end) words.push(run.version > 0 ? "going on" : "going on, no result yet");
   else if (run.final) words.push("final");
   else words.push(run.version > 0 ? "not final" : "no result");
-  if (run.version > 0) words.push(run.complete ? "complete" : "incomplete");
+  const isBroken = !run.end && over;
+  if (run.version > 0 && !(run.complete && isBroken)) words.push(run.complete ? "complete" : "incomplete");
   if (run.end && run.end !== "ended") words.push(run.end);
+  if (isBroken) words.push("livered ended before it");
   return words.join(", ");
 }
 
-/** Show the runs; `compare` is the number of the run that is compared with. */
-export function showRuns(body, none, runs, status, compare, choose) {
+/** Show the runs; `compare` is the number of the run that is compared with, `over` as for `outcome`. */
+export function showRuns(body, none, runs, status, over, compare, choose) {
   show(none, runs.length === 0);
   const key = (run) => `${run.number}|${run.session}|${run.start_ns}`;
   const create = () => {
@@ -42,7 +45,8 @@ export function showRuns(body, none, runs, status, compare, choose) {
     setAttribute(title, "title", [plain(run.title), plain(run.proposal)].filter(Boolean).join(" · ") || null);
     setText(start, localTime(run.start_ns));
     setAttribute(start, "title", utcTime(run.start_ns));
-    const end = run.end_ns > 0 ? run.end_ns : run.last_pulse_ns;
+    // By the data: when its end was noted says little of a recording, or of a run whose engine died.
+    const end = run.last_pulse_ns > 0 ? run.last_pulse_ns : run.end_ns;
     setText(
       length,
       run.start_ns > 0 && end > run.start_ns ? duration((end - run.start_ns) / 1e9, false) : "–",
@@ -50,7 +54,7 @@ export function showRuns(body, none, runs, status, compare, choose) {
     setText(total, charge(run.proton_charge_pc));
     setText(events, count(run.n_events));
     const earlier = status?.session?.id && run.session !== status.session.id ? ", before the restart" : "";
-    setText(result, outcome(run) + earlier);
+    setText(result, outcome(run, over) + earlier);
     setAttribute(
       result,
       "title",

@@ -64,7 +64,11 @@ export function figures(status, latest) {
   return { run: null, of: null, current: false, isLast: false };
 }
 
+/** States in which nothing that was written last is of now. */
 const GONE = new Set(["stopped", "failed", "stale", "never started"]);
+
+/** Whether the engine has ended, so that a run without an end has been broken off. */
+export const hasEnded = (state) => state?.word === "stopped" || state?.word === "failed";
 
 /** Show which run it is, and its figures. */
 export function showRun(status, latest, state) {
@@ -89,15 +93,18 @@ export function showRun(status, latest, state) {
   const isFinal = latest !== null && run !== null && latest.run.number === run.number && latest.update.final;
   // What the status misses is newer than what the result misses.
   const isSame = status?.run && latest && status.run.number === latest.run.number;
-  showCompleteness(isSame && !status.complete ? status : of, isFinal);
+  showCompleteness(isSame && !status.complete ? status : of, isFinal, GONE.has(state?.word));
   return { run, isLast };
 }
 
-function showCompleteness(of, isFinal) {
+function showCompleteness(of, isFinal, isGone) {
   const place = byId("completeness");
-  const state = of === null ? "unknown" : of.complete ? "yes" : "no";
+  // Of a run that was broken off nobody may read that it is complete.
+  const isBroken = isGone && !isFinal;
+  const state = of === null || (of.complete && isBroken) ? "unknown" : of.complete ? "yes" : "no";
   setAttribute(place, "data-complete", state);
   const lines = [];
+  if (of?.complete && isBroken) lines.push("Not final: nothing was missing when livered was last heard");
   if (state === "yes") lines.push(isFinal ? "Complete and final" : "Complete so far");
   if (state === "no") {
     lines.push(isFinal ? "Incomplete, final" : "Incomplete");
