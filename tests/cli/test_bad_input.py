@@ -141,6 +141,22 @@ def test_check_tells_that_nobody_answers(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('host = "0.0.0.0"', "dashboard: Other machines could see the dashboard at 0.0.0.0"),
+        ('token_file = "none"', "dashboard: The token file .*none cannot be read"),
+        ('token_file = "open"', "dashboard: The token file .*open can be read by others: chmod 600"),
+    ],
+)
+def test_check_tells_what_would_keep_the_dashboard_from_starting(tmp_path, table, sentence):
+    (tmp_path / "open").write_text("a token that is long enough for all the world\n")
+    (tmp_path / "open").chmod(0o644)
+    (tmp_path / "c.toml").write_text(f"[dashboard]\n{table}\n")
+    arguments = ("check", "--no-connect", "--instrument", "NOM", "--config", "c.toml")
+    wrong(livered(tmp_path, *arguments, environment=private_environment(tmp_path)), sentence)
+
+
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_a_host_that_no_resolver_takes(tmp_path, command):
     environment = private_environment(tmp_path, LIVERED_ADDRESS="foo..bar:9")

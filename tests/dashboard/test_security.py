@@ -297,7 +297,7 @@ def test_a_token_file_is_private_and_holds_a_token(tmp_path):
 def test_other_machines_need_a_token(tmp_path, host):
     result = livered(tmp_path, "dashboard", "--port", 0, "--host", host)
     assert result.returncode == 2
-    assert "give it a token with --token-file" in result.stderr
+    assert "give it a token (--token-file" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -14,6 +14,7 @@ from livered_core.cli import options
 from livered_core.cli.echo import say
 from livered_core.cli.handover import chosen_environment, env_option, hand_over, is_here
 from livered_core.clocks import SystemClock
+from livered_core.config import DashboardConfig
 from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
 from livered_core.engine.installed import environment_report
@@ -67,6 +68,7 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
     else:
         problems += _address_problems(address, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
+    problems += _dashboard_problems(config.dashboard)
     _finish(problems)
 
 
@@ -146,6 +148,21 @@ def _address_problems(text: str, *, connect: bool) -> list[str]:
             f"address: {address} cannot be reached ({reason}): check it, and the network; --no-connect leaves this out."
         ]
     _tell("address", f"{address} answers")
+    return []
+
+
+def _dashboard_problems(config: DashboardConfig) -> list[str]:
+    from livered_core.dashboard.gate import read_token
+    from livered_core.dashboard.serve import access_problem
+
+    problem = access_problem(config.host, has_token=config.token_file is not None)
+    if problem:
+        return [f"dashboard: {problem}"]
+    try:
+        if config.token_file is not None:
+            read_token(config.token_file)
+    except LiveredError as error:
+        return [f"dashboard: {sentence}" for sentence in _sentences(error)]
     return []
 
 

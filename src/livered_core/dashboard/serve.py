@@ -86,6 +86,16 @@ def folder_of_all(environ: Mapping[str, str]) -> Path:
     return run_directory("any", environ, create=False).parent
 
 
+def access_problem(host: str, *, has_token: bool) -> str:
+    """Say why a dashboard may not listen there; empty when it may."""
+    if has_token or is_loopback(host):
+        return ""
+    return (
+        f"Other machines could see the dashboard at {host}: give it a token (--token-file, or token_file in "
+        "[dashboard]), or let it listen on 127.0.0.1 and reach it through ssh -L."
+    )
+
+
 def serve(settings: DashboardSettings, announce: Callable[[str], None]) -> None:
     """Serve until a signal asks for the end.
 
@@ -103,12 +113,9 @@ def serve(settings: DashboardSettings, announce: Callable[[str], None]) -> None:
     """
     require_packages()
     root = folder_of_all(os.environ)
-    if settings.token is None and not is_loopback(settings.host):
-        message = (
-            f"Other machines could see the dashboard at {settings.host}: give it a token (--token-file, or token_file in "
-            "[dashboard]), or let it listen on 127.0.0.1 and reach it through ssh -L."
-        )
-        raise ConfigError(message)
+    problem = access_problem(settings.host, has_token=settings.token is not None)
+    if problem:
+        raise ConfigError(problem)
     sock = _listen(settings, root)
     try:
         asyncio.run(_serve(settings, root, sock, announce))
