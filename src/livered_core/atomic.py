@@ -46,14 +46,14 @@ def atomic_path(path: Path, *, durable: bool = True, make_folder: bool = True) -
     try:
         yield temporary
         if durable:
-            _sync(temporary)
+            sync(temporary)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     if durable:
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -101,7 +101,7 @@ def atomic_set(*, durable: bool = True) -> Iterator[Callable[[Path, bytes], None
         waiting.append((temporary, path))
         temporary.write_bytes(data)
         if durable:
-            _sync(temporary)
+            sync(temporary)
 
     try:
         yield write
@@ -117,7 +117,7 @@ def atomic_set(*, durable: bool = True) -> Iterator[Callable[[Path, bytes], None
         raise
     if durable:
         for folder in folders:
-            _sync(folder)
+            sync(folder)
 
 
 def remove_leftovers(folder: Path, before_ns: int) -> int:
@@ -164,7 +164,7 @@ def _make_temporary(path: Path, *, make_folder: bool = True) -> Path:
     return temporary
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -8,21 +8,20 @@ it is not sent. Everything here may wait for the disk: it is called on a thread 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from livered_core.atomic import atomic_path
+from livered_core.atomic import atomic_path, sync
 from livered_core.errors import LiveredError
 from livered_core.model import RunInfo
 from livered_core.publish.latest import Published
+from livered_core.publish.lock_file import LockHeld, sign, take
 from livered_core.publish.published_runs import PublishedRuns, RunKey
 from livered_core.publish.stored import StoredDamaged, from_bytes, to_bytes
 
@@ -178,7 +177,7 @@ class Outbox:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
-        _sync(folder)
+        sync(folder)
         self._last = order
         return name
 
@@ -226,7 +225,7 @@ class Outbox:
         """Remove a file, and wait until that is on the disk; one that is not there is no error."""
         path = self._path(sink, name)
         path.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
     def note_published(self, run: RunInfo) -> None:
         """Remember for the next sessions that the final result of a run has been published."""
@@ -286,32 +285,21 @@ def _linked(written: Path, path: Path) -> bool:
         os.link(written, path)
     except OSError:
         return False
-    _sync(path.parent)
+    sync(path.parent)
     return True
 
 
 def _take_lock(path: Path) -> int:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(lock, 200).decode(errors="replace").strip() or "another process"
+        take(lock)
+    except LockHeld as held:
         os.close(lock)
-        message = f"{owner} keeps {path.parent}"
+        message = f"{held.owner} keeps {path.parent}"
         raise OutboxBusy(message) from None
     except OSError as error:
         # Some network file systems know no locks. The run directory's lock still keeps a second engine away here.
         _log.warning("%s cannot be locked: %s.", path, error)
     with contextlib.suppress(OSError):
-        os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        sign(lock)
     return lock
-
-
-def _sync(path: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

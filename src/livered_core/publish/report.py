@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from urllib.parse import quote
 
 from livered_core.diffraction import UAH_PER_PC
 from livered_core.model import Curve, Image, Result, RunInfo, Update, format_utc
 from livered_core.model.text import one_line
-from livered_core.publish.report_panels import panels
+from livered_core.publish.report_panels import html_text, panels
 
 
 def report_html(
@@ -53,15 +52,15 @@ def report_html(
         "base-uri 'none'; form-action 'none'"
     )
     name = f"{run.instrument} run {run.number}"
-    title = one_line(f"{name}: {run.title or result.title}")
+    title = f"{name}: {run.title or result.title}"
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>",
-        f"<header><h1>{_text(name)}</h1>",
-        f'<p class="title"><bdi>{_text(run.title or "without a title")}</bdi></p>{_state(update)}</header>\n<main>',
+        f"<title>{html_text(title)}</title>\n<style>{style}</style>\n</head>\n<body>",
+        f"<header><h1>{html_text(name)}</h1>",
+        f'<p class="title"><bdi>{html_text(run.title or "without a title")}</bdi></p>{_state(update)}</header>\n<main>',
         panels(result.curves, result.images),
         _tables(result, run, update, versions, written_ns),
         _links(beside),
@@ -79,7 +78,7 @@ def _state(update: Update) -> str:
     final = "final result" if update.final else "not final: the run went on when this was written"
     if update.complete:
         return f'<p class="state good">Complete; {final}.</p>'
-    reasons = " ".join(_text(reason) for reason in update.missing)
+    reasons = " ".join(html_text(reason) for reason in update.missing)
     return f'<p class="state bad">INCOMPLETE; {final}.</p><p class="bad"><bdi>{reasons}</bdi></p>'
 
 
@@ -114,7 +113,7 @@ def _tables(
     ]
     shown: tuple[Curve | Image, ...] = (*result.curves, *result.images)
     parts += [
-        f"<details><summary><bdi>{_text(item.label)}</bdi></summary>{_rows(item.metadata.items())}</details>"
+        f"<details><summary><bdi>{html_text(item.label)}</bdi></summary>{_rows(item.metadata.items())}</details>"
         for item in shown
         if item.metadata
     ]
@@ -123,12 +122,12 @@ def _tables(
 
 def _table(heading: str, rows: Iterable[tuple[str, object]]) -> str:
     written = _rows(rows)
-    return f"<section><h2>{_text(heading)}</h2>{written}</section>" if written else ""
+    return f"<section><h2>{html_text(heading)}</h2>{written}</section>" if written else ""
 
 
 def _rows(rows: Iterable[tuple[str, object]]) -> str:
     written = "".join(
-        f'<tr><th scope="row">{_text(key)}</th><td><bdi>{_text(_shown(value))}</bdi></td></tr>'
+        f'<tr><th scope="row">{html_text(key)}</th><td><bdi>{html_text(_shown(value))}</bdi></td></tr>'
         for key, value in rows
     )
     return f"<table>{written}</table>" if written else ""
@@ -141,13 +140,9 @@ def _shown(value: object) -> str:
 
 
 def _links(names: Iterable[str]) -> str:
-    items = "".join(f'<li><a href="{quote(one_line(name))}">{_text(name)}</a></li>' for name in names)
+    items = "".join(f'<li><a href="{quote(one_line(name))}">{html_text(name)}</a></li>' for name in names)
     return f"<section><h2>Files beside this one</h2><ul>{items}</ul></section>" if items else ""
 
 
 def _time(time_ns: int) -> str:
     return format_utc(time_ns) if time_ns else "not known"
-
-
-def _text(text: str) -> str:
-    return escape(one_line(text))

@@ -97,9 +97,9 @@ def _curves_panel(curves: Sequence[Curve], most: int) -> str:
         legend.append(
             f'<li><label><input type="checkbox" value="{index}" checked hidden> '
             f'<svg viewBox="0 0 40 12" aria-hidden="true"><path class="line {look}" d="M2 6h36"/></svg> '
-            f"<bdi>{_text(curve.label)}</bdi></label></li>"
+            f"<bdi>{html_text(curve.label)}</bdi></label></li>"
         )
-    caption = f"{_text(y.name)} over {_text(x.name)}"
+    caption = f"{html_text(y.name)} over {html_text(x.name)}"
     return _figure(caption, x, y, "".join(area), f'<ul class="legend">{"".join(legend)}</ul>')
 
 
@@ -108,7 +108,7 @@ def _image_panel(image: Image) -> str:
     y = _axis((image.y,), image.y_unit)
     rows, columns = _pixels(image.y, y), _pixels(image.x, x)
     if not len(rows) or not len(columns):
-        return f"<p>{_text(image.label)}: empty.</p>"
+        return f"<p>{html_text(image.label)}: empty.</p>"
     finite = image.z[np.isfinite(image.z)].clip(-_LARGEST, _LARGEST)
     low, high = 0.0, 1.0
     if len(finite):
@@ -124,8 +124,8 @@ def _image_panel(image: Image) -> str:
         f'<image class="pixels" x="0" y="0" width="{SIZE}" height="{SIZE}" preserveAspectRatio="none" '
         f'href="data:image/png;base64,{picture}"/>'
     )
-    caption = f"<bdi>{_text(image.label)}</bdi>"
-    below = f"<p>Dark to bright: {low:.4g} to {high:.4g} {_text(image.z_unit)}, and what is above it.</p>"
+    caption = f"<bdi>{html_text(image.label)}</bdi>"
+    below = f"<p>Dark to bright: {low:.4g} to {high:.4g} {html_text(image.z_unit)}, and what is above it.</p>"
     return _figure(caption, x, y, area, below)
 
 
@@ -145,12 +145,12 @@ def _figure(caption: str, x: _Axis, y: _Axis, area: str, below: str) -> str:
     return (
         f'<figure data-x-low="{x.low!r}" data-x-high="{x.high!r}" data-x-log="{"yes" if x.logarithmic else "no"}" '
         f'data-y-low="{y.low!r}" data-y-high="{y.high!r}"><figcaption>{caption}</figcaption>'
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{_text(y.name)} over {_text(x.name)}">'
+        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html_text(y.name)} over {html_text(x.name)}">'
         f'<g class="marks">{"".join(marks)}</g>'
         f'<svg class="area" {box} viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none">{area}</svg>'
         f'<rect class="frame" {box}/>'
-        f'<text class="name" x="{_LEFT + width / 2:g}" y="{_HEIGHT - 8}">{_text(x.name)}</text>'
-        f'<text class="name" transform="translate(20 {middle:g}) rotate(-90)">{_text(y.name)}</text>'
+        f'<text class="name" x="{_LEFT + width / 2:g}" y="{_HEIGHT - 8}">{html_text(x.name)}</text>'
+        f'<text class="name" transform="translate(20 {middle:g}) rotate(-90)">{html_text(y.name)}</text>'
         f"</svg>{below}</figure>"
     )
 
@@ -290,5 +290,6 @@ def _named(name: str, unit: str) -> str:
     return name if unit == "dimensionless" else f"{name} ({unit})"
 
 
-def _text(text: str) -> str:
+def html_text(text: str) -> str:
+    """Put a text from anywhere on one line, and escape it for HTML, in elements and in quoted attributes."""
     return escape(one_line(text))

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from livered_core.atomic import atomic_path
 from livered_core.errors import EXIT_CONFIG, LiveredError
+from livered_core.publish.lock_file import LockHeld, sign, take
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -261,13 +260,13 @@ def _take_lock(path: Path) -> int:
     """Open and lock a file, and write into it who holds it; return its descriptor."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    except BlockingIOError:
-        owner = os.read(lock, 200).decode(errors="replace").strip() or "another process"
+        take(lock)
+        sign(lock)
+    except LockHeld as held:
         os.close(lock)
-        message = f"livered runs already for this instrument ({owner} holds {path}): stop that one first."
+        message = (
+            f"livered runs already for this instrument ({held.owner} holds {path}): stop that one first."
+        )
         raise AlreadyRunning(message) from None
     except OSError:
         os.close(lock)

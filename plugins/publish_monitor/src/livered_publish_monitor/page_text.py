@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import unicodedata
+
+from livered_core.model.text import one_line
 
 LONGEST_TEXT = 300
 """Most characters of one text from the beamline that are shown."""
-
-_INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Unicode categories that break lines, turn the reading direction or cannot be encoded."""
 
 
 def plain(text: object) -> str:
@@ -23,8 +21,7 @@ def plain(text: object) -> str:
     whole = str(text)
     # Of a text without end no more is looked at than could be shown.
     begin = whole[: 10 * LONGEST_TEXT]
-    visible = (" " if unicodedata.category(char) in _INVISIBLE else char for char in begin)
-    line = " ".join("".join(visible).split())
+    line = one_line(begin)
     is_all = len(line) <= LONGEST_TEXT and len(begin) == len(whole)
     return line if is_all else line[: LONGEST_TEXT - 1] + "…"
 

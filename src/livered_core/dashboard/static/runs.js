@@ -6,11 +6,10 @@ import { bytes, charge, count, duration, localTime, plain, utcTime } from "./for
 /** How a run stands, in words; `over` says that the engine has ended, and with it a run that had no end. */
 export function outcome(run, over) {
   const words = [];
-  if (!run.end && over) words.push(run.version > 0 ? "not final" : "no result");
-  else if (!run.end) words.push(run.version > 0 ? "going on" : "going on, no result yet");
-  else if (run.final) words.push("final");
-  else words.push(run.version > 0 ? "not final" : "no result");
   const isBroken = !run.end && over;
+  if (!run.end && !over) words.push(run.version > 0 ? "going on" : "going on, no result yet");
+  else if (run.final && !isBroken) words.push("final");
+  else words.push(run.version > 0 ? "not final" : "no result");
   if (run.version > 0 && !(run.complete && isBroken)) words.push(run.complete ? "complete" : "incomplete");
   if (run.end && run.end !== "ended") words.push(run.end);
   if (isBroken) words.push("livered ended before it");
