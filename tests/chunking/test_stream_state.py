@@ -49,7 +49,9 @@ from livered_core.chunking.items import (
     LogSample,
     PixelMapSeen,
     Pulse,
+    PulseLeftOut,
     Remark,
+    Resumed,
     RunBegan,
     RunChanged,
     RunStopped,
@@ -81,7 +83,7 @@ def story(items):
             words.append(item.reason.value)
         elif isinstance(item, DataMissing):
             words.append("missing")
-        else:
+        elif not isinstance(item, (Resumed, PulseLeftOut)):
             words.append(type(item).__name__)
     return words
 

@@ -50,8 +50,14 @@ class ChunkBuilder:
     def begin_run(self) -> None:
         """Count chunks from 1 again; of the logs so far only the values in force are of interest to the run."""
         self._sequence = 0
+        self._weight -= sum(map(weight, self._pulses))
+        self._pulses, self._n_events = [], 0
         self.drop_monitors()
         self.settle_logs()
+
+    def resume(self, sequence: int) -> None:
+        """Go on counting chunks after one with this number."""
+        self._sequence = sequence
 
     def settle_logs(self) -> None:
         """Keep only the values in force, so that what comes between chunks takes no memory."""

@@ -31,6 +31,9 @@ class Pulse:
         Events that are not among them.
     block, start
         Where the columns are cut from, and from which event on; None when they are nobody else's.
+    number
+        The how manieth pulse of this time it is, of those that came on the connection: 1 but for distinct pulses that
+        share a time.
     """
 
     time_ns: int
@@ -42,6 +45,15 @@ class Pulse:
     n_unmapped: int = 0
     block: EventBlock | None = None
     start: int = 0
+    number: int = 1
+
+
+@attrs.frozen
+class PulseLeftOut:
+    """A pulse of the run in hand that is not to be reduced, such as a vetoed one; `time_ns`, `number` as of `Pulse`."""
+
+    time_ns: int
+    number: int
 
 
 @attrs.frozen(eq=False)
@@ -139,6 +151,16 @@ class PixelMapSeen:
 
 
 @attrs.frozen
+class Resumed:
+    """A replay has come to where the stream was left: what follows is new."""
+
+
+@attrs.frozen
+class ReplayBegins:
+    """What follows begins at the start of the run again; what waits before this is not wanted any more."""
+
+
+@attrs.frozen
 class Remark:
     """Something for the log: what was odd in the stream, in one sentence."""
 
@@ -174,6 +196,7 @@ def weight(item: StreamItem) -> int:
 StreamItem = (
     Remark
     | Pulse
+    | PulseLeftOut
     | MonitorPulse
     | PixelMapSeen
     | RunBegan
@@ -182,4 +205,6 @@ StreamItem = (
     | DataMissing
     | LogSample
     | DefinitionSeen
+    | Resumed
+    | ReplayBegins
 )

@@ -4,13 +4,14 @@ Only NEW_RUN and END_RUN are run edges, and STATE with a run number where the cl
 RUN_BOF are file rolls of the same run.
 
 After a lost connection the server replays what it thinks fit: the prologue of an older file, an older run, pulses that
-were taken before. Until the first pulse that is newer than the last one taken, what it says of runs is only noted;
-that pulse then shows whether the run in hand goes on. What is left out is counted.
+were taken before. When the last pulse taken comes again, the replay has come to where the stream was left. Until then,
+or until the first pulse that is newer than any taken, what it says of runs is only noted; that pulse shows whether the
+run in hand goes on. What is left out is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -46,12 +47,16 @@ from livered_core.chunking.items import (
     MonitorPulse,
     PixelMapSeen,
     Pulse,
+    PulseLeftOut,
     Remark,
+    ReplayBegins,
+    Resumed,
     RunBegan,
     RunChanged,
     RunStopped,
     StreamItem,
 )
+from livered_core.chunking.position import StreamPosition
 from livered_core.chunking.repetition import Repetitions
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.slow_logs import SlowLogDecoder
@@ -64,6 +69,8 @@ _REMEMBERED_TYPES: Final = 100
 """Kinds of unknown packets that are spoken of."""
 _REMEMBERED_RUNS: Final = 1000
 """Runs that are over and will not be taken again, and descriptions of runs that are kept."""
+_REMEMBERED_TIMES: Final = 600
+"""Times of pulses of a connection of which it is known how many pulses had them."""
 _REMEMBERED_CHARACTERS: Final = 16 * 1024 * 1024
 """Characters of the documents of which the descriptions of runs are kept."""
 
@@ -77,9 +84,16 @@ class StreamState:
         Short name for `RunInfo`.
     selection
         Which pulses are taken.
+    over
+        Runs that are over, by number and start (nanoseconds UTC): what a server replays of them is left out.
     """
 
-    def __init__(self, instrument: str, selection: PulseSelection = _ALL_PULSES) -> None:
+    def __init__(
+        self,
+        instrument: str,
+        selection: PulseSelection = _ALL_PULSES,
+        over: Iterable[tuple[int, int]] = (),
+    ) -> None:
         self.counts = StreamCounts()
         self._instrument = instrument
         self.selection = selection
@@ -90,7 +104,8 @@ class StreamState:
         self._details: dict[int, RunDetails] = {}
         self._details_size: dict[int, int] = {}
         self._remarks = Repetitions()
-        self._over: dict[tuple[int, int], None] = {}
+        self._over: dict[tuple[int, int], None] = dict.fromkeys(over)
+        _forget_oldest(self._over)
         # The run in hand.
         self._losses = Repetitions()
         self._run: RunInfo | None = None
@@ -99,7 +114,13 @@ class StreamState:
         self._paused = False
         self._taken = TakenPulses()
         self._monitors_taken = TakenPulses()
+        self._last = (0, 0)
+        # A run that was begun, and is to come again.
+        self._awaited: RunInfo | None = None
         # What the server is replaying.
+        self._numbers: dict[int, int] = {}
+        self._known_from_ns = 0
+        self._found_again = False
         self._history = False
         self._resuming = False
         self._resume_after_ns = 0
@@ -128,8 +149,25 @@ class StreamState:
         """Whether a new connection should ask for what follows the last pulse."""
         return self._run is not None and self._announced
 
+    def resume(self, position: StreamPosition) -> None:
+        """Go on from where another process left a run; called before the first connection."""
+        self._run, self._announced, self._joined = position.run, True, ""
+        self._taken, self._monitors_taken = TakenPulses.of(position.pulses), TakenPulses.of(position.monitors)
+        self._last = (position.last_ns, position.last_number)
+
+    def begin_again(self) -> ReplayBegins:
+        """Forget what came of the run in hand, of which all is to come again with the next connection."""
+        if self._announced:
+            self._awaited = self._run
+        self._run = None
+        self._announced = self._paused = False
+        return ReplayBegins()
+
     def connection_opened(self) -> None:
         """Begin a connection: the server's prologue follows, and perhaps pulses that were taken already."""
+        self._numbers = {}
+        self._known_from_ns = 0
+        self._found_again = False
         self._history = False
         self._said = None
         self._said_from_start = False
@@ -205,16 +243,24 @@ class StreamState:
         StreamItem
             As from `feed`; a `Pulse`, if any, comes last.
         """
+        number = self._numbers.pop(pulse.time_ns, 0) + 1
+        self._numbers[pulse.time_ns] = number
+        if len(self._numbers) > _REMEMBERED_TIMES:
+            del self._numbers[next(iter(self._numbers))]
         replayed = self._is_replayed(pulse.time_ns, pulse.flags)
         if not replayed:
             yield from self._resume()
+        elif self._resuming and (pulse.time_ns, number) == self._last and self._is_of_run_in_hand():
+            yield from self._find_again()
         place = self._place(pulse, replayed=replayed)
         self.counts.pulse(place, pulse)
         if place in ("replayed", "between_runs", "early"):
             return
         yield from self._announce()
         self._taken.add(pulse.time_ns)
+        self._last = (pulse.time_ns, number)
         if place != "reduced":
+            yield PulseLeftOut(pulse.time_ns, number)
             return
         self.counts.error_pixel_events += pulse.n_error_pixel
         self.counts.unmapped_events += pulse.n_unmapped
@@ -230,6 +276,7 @@ class StreamState:
             n_unmapped=pulse.n_unmapped,
             block=block,
             start=start,
+            number=number,
         )
 
     def _place(self, pulse: PulseEvents, *, replayed: bool) -> str:
@@ -256,11 +303,12 @@ class StreamState:
 
     def _monitors(self, packet: BeamMonitorEvents) -> Iterator[StreamItem]:
         yield from self._time_passes(packet.time_ns)
-        other_run = self._resuming and self._said is not None and not self._is_in_hand(self._said)
+        other_run = self._resuming and not self._is_of_run_in_hand()
         # The connection may have been lost between a pulse and its monitors: these have a newest time of their own.
-        twin = packet.flags & PulseFlag.DUPLICATE_PULSE
+        twin = bool(packet.flags & PulseFlag.DUPLICATE_PULSE)
+        out_of_order = self._found_again and not twin and packet.time_ns >= self._known_from_ns
         taken = (
-            packet.time_ns > self._monitors_after_ns
+            (packet.time_ns > self._monitors_after_ns or out_of_order)
             and (twin or packet.time_ns not in self._monitors_taken)
             and not (self._history or other_run)
             and self._run is not None
@@ -325,20 +373,36 @@ class StreamState:
     def _is_replayed(self, time_ns: int, flags: int) -> bool:
         if self._is_old(time_ns):
             return True
-        # The server marks distinct pulses that share an id; only an unmarked repetition is the same pulse again.
-        return time_ns in self._taken and not flags & PulseFlag.DUPLICATE_PULSE
+        # The server marks distinct pulses that share an id; only an unmarked repetition is the same pulse again, or
+        # one that comes in a replay before the last one taken.
+        return time_ns in self._taken and (self._resuming or not flags & PulseFlag.DUPLICATE_PULSE)
 
     def _is_old(self, time_ns: int) -> bool:
         """Whether a moment lies before what was taken until the connection was lost."""
         if time_ns > self._resume_after_ns:
             return False
-        if self._said is None or self._is_in_hand(self._said):
+        if self._found_again:
+            # Pulses may come out of order; those that are remembered one by one are known.
+            return time_ns < self._known_from_ns
+        if self._is_of_run_in_hand():
             self._overlap_seen = True
         return True
 
+    def _is_of_run_in_hand(self) -> bool:
+        """Whether what the server replays is of the run in hand, as far as it has said."""
+        return self._said is None or self._is_in_hand(self._said)
+
+    def _find_again(self) -> Iterator[StreamItem]:
+        """Take note that the last pulse taken has come again: what follows in the stream has not been seen."""
+        self._overlap_seen = self._found_again = True
+        self._known_from_ns = self._taken.known_from_ns
+        yield from self._resume()
+        yield Resumed()
+
     def _time_passes(self, time_ns: int) -> Iterator[StreamItem]:
         """Without beam there may be no events for long: other packets show as well that the replay is over."""
-        if self._resuming and not self._is_old(time_ns):
+        known = time_ns in self._taken or time_ns in self._monitors_taken
+        if self._resuming and not known and not self._is_old(time_ns):
             yield from self._resume()
 
     def _resume(self) -> Iterator[StreamItem]:
@@ -354,7 +418,10 @@ class StreamState:
                     "the last one before and the first one after are missing."
                 )
             return
-        yield DataMissing("The end of the run was not seen: it came while the connection was lost.")
+        yield DataMissing(
+            f"The end of the run was not seen: it came while there was no connection, and what came after "
+            f"{format_utc(self._taken.newest_ns)} is missing."
+        )
         if said.run_number == 0:
             yield from self._end(RunEndReason.ENDED)
         else:
@@ -400,6 +467,7 @@ class StreamState:
 
     def _no_run(self, *, quietly: bool) -> Iterator[StreamItem]:
         self._history = False
+        yield from self._give_up_awaited(RunEndReason.ENDED)
         if quietly or self._run is None:
             return
         yield from self._announce()
@@ -425,6 +493,8 @@ class StreamState:
             self._history = True
             return
         self._history = False
+        if self._awaited is not None and not _are_same(self._awaited, packet):
+            yield from self._give_up_awaited(RunEndReason.REPLACED)
         self._paused = packet.paused
         self._taken = TakenPulses()
         self._monitors_taken = TakenPulses()
@@ -445,13 +515,24 @@ class StreamState:
         self._monitors_after_ns = 0
         yield RunStopped(reason)
 
+    def _give_up_awaited(self, reason: RunEndReason) -> Iterator[StreamItem]:
+        """End a run that should have come again, and does not."""
+        run, self._awaited = self._awaited, None
+        if run is None:
+            return
+        self._over[run.number, run.start_ns] = None
+        _forget_oldest(self._over)
+        yield DataMissing("The run was asked for again from its start, and the server has it no more.")
+        yield RunStopped(reason)
+
     def _is_in_hand(self, packet: RunStatus) -> bool:
-        return self._run is not None and self._run.number == packet.run_number
+        return self._run is not None and _are_same(self._run, packet)
 
     def _announce(self) -> Iterator[StreamItem]:
         """Say that the run began, as late as may be: its title often comes after its number."""
         if self._run is not None and not self._announced:
             self._announced = True
+            self._awaited = None
             missing = self._joined
             not_before_ns = self.selection.not_before_ns
             if not_before_ns > self._run.start_ns:
@@ -508,15 +589,19 @@ class StreamState:
         yield PixelMapSeen(PixelMap(pixel_id, bank_id))
 
     def _annotation(self, packet: Annotation) -> None:
-        replayed = self._history or (
-            self._resuming and self._said is not None and not self._is_in_hand(self._said)
-        )
+        replayed = self._history or (self._resuming and not self._is_of_run_in_hand())
         if replayed:
             return
         if packet.marker is AnnotationMarker.PAUSE:
             self._paused = True
         elif packet.marker is AnnotationMarker.RESUME:
             self._paused = False
+
+
+def _are_same(run: RunInfo, packet: RunStatus) -> bool:
+    """Whether a packet speaks of a run: numbers come again where runs are simulated or a server was set up anew."""
+    starts = (run.start_ns, packet.run_start_ns)
+    return run.number == packet.run_number and (0 in starts or starts[0] == starts[1])
 
 
 _Key = TypeVar("_Key")

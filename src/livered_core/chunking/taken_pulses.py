@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+
 _REMEMBERED: Final = 600
 """Pulses among which a repetition is recognised: ten seconds at 60 Hz."""
 _LEAP_NS: Final = 3600 * 1_000_000_000
 """A pulse this far from the one before is not believed to be the newest until the next one agrees with it."""
+
+
+@attrs.frozen(eq=False)
+class TakenTimes:
+    """What `TakenPulses` knows, to be kept. All times are nanoseconds UTC since the Unix epoch.
+
+    Attributes
+    ----------
+    newest_ns
+        The newest pulse; 0 before the first.
+    leap_ns
+        The last pulse that leapt out of line; 0 without one.
+    recent_ns, leaps_ns
+        int64[n], int64[m]: the pulses taken last, and those that leapt out of line, in the order in which they came.
+    """
+
+    newest_ns: int
+    leap_ns: int
+    recent_ns: I64
+    leaps_ns: I64
 
 
 class TakenPulses:
@@ -19,6 +45,26 @@ class TakenPulses:
         # Dictionaries as sets that know their order.
         self._recent: dict[int, None] = {}
         self._leaps: dict[int, None] = {}
+
+    @classmethod
+    def of(cls, times: TakenTimes) -> TakenPulses:
+        """Make it as it was when `times` were kept."""
+        taken = cls()
+        taken.newest_ns, taken._leap_ns = times.newest_ns, times.leap_ns
+        taken._recent = dict.fromkeys(times.recent_ns.tolist())
+        taken._leaps = dict.fromkeys(times.leaps_ns.tolist())
+        return taken
+
+    @property
+    def times(self) -> TakenTimes:
+        """What is known, to be kept."""
+        recent, leaps = (np.array(list(each), np.int64) for each in (self._recent, self._leaps))
+        return TakenTimes(self.newest_ns, self._leap_ns, recent, leaps)
+
+    @property
+    def known_from_ns(self) -> int:
+        """Earliest of the pulses that are remembered one by one; 0 as long as all are."""
+        return min(self._recent) if len(self._recent) >= _REMEMBERED else 0
 
     def __contains__(self, time_ns: int) -> bool:
         """Whether a pulse of this time was among the last ones taken, or leapt out of line some time ago."""
@@ -34,6 +80,18 @@ class TakenPulses:
         else:
             self._leap_ns = time_ns
             _note(self._leaps, time_ns)
+
+    def add_all(self, times_ns: I64) -> None:
+        """Note pulses as `add` does one by one, int64[n] in the order in which they came."""
+        if not len(times_ns):
+            return
+        first, last = int(times_ns.min()), int(times_ns.max())
+        lowest = min(first, self.newest_ns or first)
+        in_line = max(last, self.newest_ns) - lowest <= _LEAP_NS
+        for time_ns in times_ns[-_REMEMBERED:].tolist() if in_line else times_ns.tolist():
+            self.add(time_ns)
+        if in_line:
+            self.newest_ns = max(self.newest_ns, last)
 
 
 def _note(times: dict[int, None], time_ns: int) -> None:
