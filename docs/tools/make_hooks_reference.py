@@ -69,7 +69,8 @@ session_ended*, in reverse order
 * every plugin, in the order of the configuration       any failure that is contained -> on_error*
 ```
 
-Three threads call hooks: *main*, *reduction* and *publish*. A transform is never called while another one runs.
+`session_started` is called on the main thread, transforms and the hooks of runs on the reduction thread,
+`post_publish` on a thread of each sink, `session_ended` on one of its own. A transform is never called while another one runs.
 `post_publish` runs beside the reduction and does not hold it up: so the final `post_publish` of a run may come before,
 after or while `run_ended` is called.
 """

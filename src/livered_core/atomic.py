@@ -22,6 +22,9 @@ def atomic_path(path: Path, *, durable: bool = True, make_folder: bool = True) -
     it is removed and `path` is as it was. Modes are
     those of the process's umask. A `path` that is a symbolic link is replaced itself, not what it points to.
 
+    For folders that are one's own: where others may write, `write_atomically` and `atomic_set` do not open the
+    temporary file a second time.
+
     Parameters
     ----------
     path
@@ -42,7 +45,8 @@ def atomic_path(path: Path, *, durable: bool = True, make_folder: bool = True) -
     OSError
         When the folder cannot be created or written, the disk is full, or `path` is a folder.
     """
-    temporary = _make_temporary(path, make_folder=make_folder)
+    temporary, descriptor = _make_temporary(path, make_folder=make_folder)
+    os.close(descriptor)
     try:
         yield temporary
         if durable:
@@ -73,8 +77,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     OSError
         As `atomic_path`.
     """
-    with atomic_path(path, durable=durable) as temporary, temporary.open("wb") as file:
-        file.write(data)
+    with atomic_set(durable=durable) as write:
+        write(path, data)
 
 
 @contextlib.contextmanager
@@ -97,11 +101,14 @@ def atomic_set(*, durable: bool = True) -> Iterator[Callable[[Path, bytes], None
     waiting: list[tuple[Path, Path]] = []
 
     def write(path: Path, data: bytes) -> None:
-        temporary = _make_temporary(path)
+        temporary, descriptor = _make_temporary(path)
         waiting.append((temporary, path))
-        temporary.write_bytes(data)
-        if durable:
-            sync(temporary)
+        # Not opened by its name: who may write to the folder could have put a link in its place.
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
 
     try:
         yield write
@@ -154,14 +161,13 @@ def remove_leftovers(folder: Path, before_ns: int) -> int:
     return removed
 
 
-def _make_temporary(path: Path, *, make_folder: bool = True) -> Path:
-    """Make an empty file beside `path`."""
+def _make_temporary(path: Path, *, make_folder: bool = True) -> tuple[Path, int]:
+    """Make an empty file beside `path`; return it and its descriptor, open for writing."""
     if make_folder:
         path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{secrets.token_hex(8)}.partial"
     # O_EXCL refuses a planted link; 0o666 leaves the mode to the umask, which tempfile.mkstemp does not.
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-    return temporary
+    return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def sync(path: Path) -> None:

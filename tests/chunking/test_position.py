@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from adara_support import SECOND, START, banked, beam_monitors, end_run, new_run, pulse_time, state
 from livered_core.adara import PulseFlag
 from livered_core.chunking.builder import ChunkBuilder
-from livered_core.chunking.items import DataMissing, MonitorPulse, Pulse, PulseLeftOut, Resumed, RunBegan, RunStopped
+from livered_core.chunking.items import (
+    DataMissing,
+    MonitorPulse,
+    Pulse,
+    PulseLeftOut,
+    Resumed,
+    RunBegan,
+    RunStopped,
+)
 from livered_core.chunking.position import Follower
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
@@ -61,10 +69,9 @@ def streams(draw):
     """Packets of a run: pulses in any near order, twins, repetitions that are not marked, vetoed ones, monitors."""
     order = draw(st.permutations(range(12))) if draw(st.booleans()) else range(12)
     packets = []
-    for name, index in enumerate(order):
+    for name, place in enumerate(order):
         kind = draw(st.sampled_from(["plain", "plain", "plain", "twin", "again", "vetoed", "leap"]))
-        if kind == "leap":
-            index += 10**7
+        index = place + 10**7 if kind == "leap" else place
         packets.append(banked(index, pixels=[100 + name], flags=VETO if kind == "vetoed" else 0))
         if draw(st.booleans()):
             packets.append(beam_monitors(index, {1: name + 1}))

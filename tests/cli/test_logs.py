@@ -86,7 +86,7 @@ def test_an_existing_log_becomes_private(tmp_path):
 
 
 def test_every_rotated_log_is_private(tmp_path):
-    start(tmp_path / "livered.log", max_bytes=10_000, backups=2)
+    start(tmp_path / "livered.log", max_bytes=10_000, backups=2, rate=0)
     for _ in range(30):
         logging.getLogger("livered_core.x").error("x" * 1000)
     files = list(tmp_path.iterdir())

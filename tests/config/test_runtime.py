@@ -114,6 +114,30 @@ def test_the_state_directory(tmp_path: Path) -> None:
         state_directory("NOM", {"XDG_STATE_HOME": str(tmp_path / "file")})
 
 
+@pytest.mark.parametrize("which", ["livered", "livered/NOM"])
+def test_a_state_directory_that_others_can_write_is_refused_and_one_that_they_can_read_is_closed(
+    which: str, tmp_path: Path
+) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    state_directory("NOM", environ)
+    (tmp_path / which).chmod(0o755)
+    assert mode(state_directory("NOM", environ)) == 0o700
+    assert mode(tmp_path / which) == 0o700
+    (tmp_path / which).chmod(0o720)
+    with pytest.raises(ConfigError, match=f"{which} can be written by others"):
+        state_directory("NOM", environ)
+    assert mode(tmp_path / which) == 0o720
+
+
+def test_a_state_directory_may_be_a_link_to_a_larger_disk(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir(mode=0o755)
+    (tmp_path / "livered").mkdir(mode=0o700)
+    (tmp_path / "livered" / "NOM").symlink_to(tmp_path / "disk")
+    path = state_directory("NOM", {"XDG_STATE_HOME": str(tmp_path)})
+    assert path == tmp_path / "livered" / "NOM"
+    assert mode(tmp_path / "disk") == 0o700
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", ""])
 def test_the_name_cannot_lead_elsewhere(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="short instrument name"):

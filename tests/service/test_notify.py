@@ -27,7 +27,7 @@ def heard(listening) -> list[str]:
     said = []
     while True:
         try:
-            said.append(listening.recv(100).decode())
+            said.append(listening.recv(5000).decode())
         except BlockingIOError:
             return said
 
@@ -56,6 +56,32 @@ def test_without_a_watchdog_or_with_that_of_another_process_there_is_no_sign_of_
     for more in ({}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}):
         Notifier.of({"NOTIFY_SOCKET": address, **more}).alive(100.0, 1)
         assert heard(listening) == ["READY=1"]
+
+
+def test_what_it_does_is_said_when_it_changes_and_not_too_often(manager):
+    listening, address = manager
+    notifier = Notifier.of({"NOTIFY_SOCKET": address})
+    notifier.status(100.0, "run 7: live")
+    assert heard(listening) == ["STATUS=run 7: live"]
+    notifier.status(104.9, "run 8: live")
+    assert heard(listening) == [], "not yet"
+    notifier.status(105.0, "run 8: live")
+    notifier.status(200.0, "run 8: live")
+    assert heard(listening) == ["STATUS=run 8: live"], "only when it has changed"
+    notifier.status(201.0, "run 8: stopping", at_once=True)
+    notifier.stopping()
+    notifier.stopping()
+    assert heard(listening) == ["STATUS=run 8: stopping", "STOPPING=1"]
+
+
+def test_what_it_says_is_one_short_line(manager):
+    listening, address = manager
+    Notifier.of({"NOTIFY_SOCKET": address}).last_words("title\nREADY=1\x1b \udc80" + "a" * 1000)
+    (said,) = heard(listening)
+    assert "\n" not in said
+    assert "\x1b" not in said
+    assert len(said) == len("STATUS=") + 500
+    assert said.endswith("...")
 
 
 def test_without_a_manager_nothing_happens(tmp_path):

@@ -1,45 +1,24 @@
-"""``livered service``: what it writes and says, and what a real systemd makes of it."""
+"""``livered service install`` and ``uninstall``: what they write and say where no manager answers."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
+import re
+import socket
 import sys
-from pathlib import Path
 
 import pytest
 
-from adara_support import banked, geometry, new_run, run_info
-from environment_support import as_conda, make_environment
-from livered_core.service.unit import MARKER
-from livered_support import WAIT, livered, private_environment
-from sms_support import scripted_server
-from waiting import until
+from environment_support import make_environment
+from livered_core.interpreter import module_arguments
+from livered_support import livered, private_environment
+from service_support import install_plugin
 
-PLUGIN = """
-    import attrs
-    from livered_core import Curve, Result, hookimpl
-
-    @attrs.define(eq=False)
-    class Instrument:
-        @hookimpl
-        def process_chunk(self, chunk, run):
-            return chunk.n_events
-
-        @hookimpl
-        def post_process(self, accumulated, run, update):
-            return Result(run.number, run.title, (Curve("sum", [0.0], [accumulated], [0.0], "one", "counts"),))
-"""
-UNIT = "livered-svc.service"
+RUNS = " ".join(module_arguments("livered_core"))
 
 
 @pytest.fixture
 def site(install):
-    return install(
-        "livered-svc", {"svc_plugin.py": PLUGIN}, {"livered.instruments": ["SVC = svc_plugin:Instrument"]}
-    )
+    return install_plugin(install)
 
 
 def test_install_writes_the_unit_and_says_what_to_type(tmp_path):
@@ -54,18 +33,50 @@ def test_install_writes_the_unit_and_says_what_to_type(tmp_path):
     lines = result.stdout.splitlines()
     assert lines[0] == f"Wrote {unit}."
     assert any("The service does not know what is set here only: LIVERED_BACKEND" in line for line in lines)
+    assert "It begins by itself at your next login." in lines
+    assert any("service manager" in line and "answer" in line for line in lines)
     assert "  systemctl --user daemon-reload" in lines
-    assert "  systemctl --user enable --now livered-nom.service" in lines
-    assert f'ExecStart="{sys.executable}" -m livered_core run --plain --instrument NOM\n' in printed.stdout
+    assert lines[-1] == "and then, to start it: livered service start --instrument NOM"
+    assert f'ExecStart="{sys.executable}" {RUNS} run --plain --instrument NOM\n' in printed.stdout
     assert f"WorkingDirectory={tmp_path}\n" in printed.stdout
-    assert "TimeoutStopSec=110\n" in printed.stdout
+    assert "TimeoutStopSec=140\n" in printed.stdout
+    link = unit.parent / "default.target.wants" / unit.name
+    assert link.resolve() == unit
     again = livered(tmp_path, "service", "install", "-i", "nomad", environment=environ)
     assert again.stdout.startswith(f"Nothing to change in {unit}.")
-    gone = livered(tmp_path, "service", "uninstall", "-i", "NOM", environment=environ)
-    assert gone.stdout.startswith(f"Removed {unit}.")
+    gone = livered(tmp_path, "service", "uninstall", "-i", "nomad", environment=environ)
+    assert gone.stdout.startswith(f"Removed {unit}.\nRemoved {link}.\n")
+    assert "  systemctl --user stop livered-nom.service\n" in gone.stdout
     assert not unit.exists()
     nothing = livered(tmp_path, "service", "uninstall", "-i", "NOM", environment=environ)
     assert nothing.stdout == f"There is no {unit}: nothing to remove.\n"
+
+
+def test_who_has_disabled_it_is_not_overruled(tmp_path):
+    livered(tmp_path, "service", "install", "-i", "NOM")
+    link = tmp_path / ".config/systemd/user/default.target.wants/livered-nom.service"
+    link.unlink()
+    again = livered(tmp_path, "service", "install", "-i", "NOM")
+    assert "It does not begin by itself, as you chose" in again.stdout
+    assert not link.is_symlink()
+
+
+def test_what_changes_with_a_new_installation_is_said(tmp_path):
+    livered(tmp_path, "service", "install", "-i", "NOM")
+    unit = tmp_path / ".config/systemd/user/livered-nom.service"
+    unit.write_text(
+        unit.read_text().replace(f"ConditionHost={socket.gethostname()}\n", "ConditionHost=bl1b.gov\n")
+    )
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    environ = private_environment(tmp_path)
+    told = livered(other, "service", "status", "-i", "NOM", environment=environ)
+    assert told.returncode == 3
+    assert "It is for the machine bl1b.gov, and this is " in told.stdout
+    again = livered(other, "service", "install", "-i", "NOM", environment=environ)
+    assert again.stdout.startswith("Wrote ")
+    assert "It was for bl1b.gov before, and a service of livered is for one machine." in again.stdout
+    assert f"It ran in {tmp_path} before: its older log is there." in again.stdout
 
 
 def test_a_unit_of_someone_else_stays(tmp_path):
@@ -82,16 +93,16 @@ def test_a_unit_of_someone_else_stays(tmp_path):
 def test_the_unit_runs_the_python_of_the_environment(tmp_path, site):
     env = make_environment(tmp_path / "env", site)
     (tmp_path / "c.toml").write_text(
-        f'[mantid]\nenvironment = "{env}"\nstop_timeout = 5\n[publish]\nstop_timeout = "odd"\n'
+        f'[mantid]\nenvironment = "{env}"\nstop_timeout = 105\n[publish]\nstop_timeout = "odd"\n'
     )
     private = private_environment(tmp_path)
     command = ["service", "install", "--print", "-i", "SVC"]
     named = livered(tmp_path, *command, "--config", "c.toml", environment=private).stdout
-    start = f'"{env}/bin/python" -m livered_core'
+    start = f'"{env}/bin/python" {RUNS}'
     with_file = f"--instrument SVC --config {tmp_path}/c.toml"
     assert f"ExecStartPre=-{start} check --no-connect {with_file}\n" in named
     assert f"ExecStart={start} run --plain {with_file}\n" in named
-    assert "TimeoutStopSec=55\n" in named  # 5 s, 20 s by default, and 30 s
+    assert "TimeoutStopSec=185\n" in named  # 105 s, 20 s by default, and 60 s
     given = livered(tmp_path, *command, "--env", "env", environment=private).stdout
     assert f"ExecStart={start} run --plain --instrument SVC --env {env}\n" in given
     asked = livered(tmp_path, *command, "--config", "c.toml", "--env", environment=private).stdout
@@ -105,141 +116,106 @@ def test_an_environment_without_the_plugin_is_refused(tmp_path):
     assert "The plugin of SVC is not installed in the environment" in result.stderr
 
 
-def systemctl(environ, *arguments):
-    command = ["systemctl", "--user", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT, check=False)
-
-
-def shown(environ, *properties):
-    lines = systemctl(
-        environ, "show", UNIT, *(f"--property={name}" for name in properties)
-    ).stdout.splitlines()
-    return dict(line.split("=", 1) for line in lines)
-
-
-def main_pid(environ):
-    return int(shown(environ, "MainPID")["MainPID"])
-
-
-def client(connection):
-    connection.send(geometry(), new_run(7), run_info(7, "a run"), *(banked(i) for i in range(30)))
-    connection.hold()
-
-
-def status(manager):
-    path = Path(manager["XDG_RUNTIME_DIR"]) / "livered" / "SVC" / "status.json"
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-
-
-def test_systemd_runs_it(manager, tmp_path, site):
-    folder = tmp_path / 'work 100% $HOME "here"'
+def test_the_table_service_goes_into_the_unit(tmp_path):
+    folder = tmp_path / "work NOM"
     folder.mkdir()
-    env = as_conda(make_environment(tmp_path / "envs %h" / "mantid $x", site), a="export FROM_SCRIPT=1")
-    config = folder / 'c %i "$y".toml'
-    unit = Path(manager["XDG_CONFIG_HOME"]) / "systemd" / "user" / UNIT
-    (unit.parent / f"{UNIT}.d").mkdir()
-    (unit.parent / f"{UNIT}.d" / "fast.conf").write_text("[Service]\nRestartSec=100ms\n")
-    with scripted_server(client) as server:
-        good = f'address = "{server.address}"\nupdate_every = 0.2\n[mantid]\nenvironment = "{env}"\n'
-        config.write_text(good)
-        installed = livered(
-            folder, "service", "install", "-i", "SVC", "--config", config.name, environment=manager
-        )
-        assert installed.returncode == 0, installed.stderr
-        assert "fast.conf, which changes it." in installed.stdout
-        assert systemctl(manager, "daemon-reload").returncode == 0
-        assert systemctl(manager, "enable", "--now", UNIT).returncode == 0
-
-        until(lambda: (status(manager).get("run") or {}).get("number") == 7)
-        first = main_pid(manager)
-        assert_runs(first, env, folder)
-
-        os.kill(first, signal.SIGKILL)
-        until(lambda: main_pid(manager) not in (0, first))
-        until(lambda: shown(manager, "ActiveState")["ActiveState"] == "active")
-        second = main_pid(manager)
-        until(lambda: status(manager)["pid"] == second and (status(manager)["run"] or {}).get("number") == 7)
-        assert_runs(second, env, folder)
-
-        assert systemctl(manager, "stop", UNIT).returncode == 0
-        assert shown(manager, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
-        assert not Path(f"/proc/{second}").exists()
-        assert "Asked to stop by SIGTERM" in (folder / "livereduce.log").read_text()
-
-        # Wrong configuration: it is not tried again and again.
-        config.write_text("nonsense = 1\n" + good)
-        systemctl(manager, "reset-failed", UNIT)
-        systemctl(manager, "start", UNIT)
-        until(lambda: shown(manager, "ActiveState")["ActiveState"] == "failed")
-        told = shown(manager, "ExecMainStatus", "NRestarts", "Result")
-        assert told == {"ExecMainStatus": "2", "NRestarts": "0", "Result": "exit-code"}
-
-        removed = livered(folder, "service", "uninstall", "-i", "SVC", environment=manager)
-        assert removed.returncode == 0
-        assert not unit.exists()
-        assert not (unit.parent / "default.target.wants" / UNIT).is_symlink()
-        assert (unit.parent / f"{UNIT}.d" / "fast.conf").exists()
-
-
-def assert_runs(pid, env, folder):
-    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    assert command[:4] == [str(env / "bin" / "python"), "-m", "livered_core", "run"]
-    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    assert {"FROM_SCRIPT=1", f"CONDA_PREFIX={env}"} <= set(variables)
-    assert Path(f"/proc/{pid}/cwd").readlink() == folder
-
-
-def test_systemd_finds_nothing_wrong_with_the_unit(manager, tmp_path):
-    result = livered(tmp_path, "service", "install", "-i", "NOM", environment=manager)
-    assert result.returncode == 0, result.stderr
-    unit = Path(manager["XDG_CONFIG_HOME"]) / "systemd" / "user" / "livered-nom.service"
-    assert unit.read_text().startswith(MARKER)
-    done = subprocess.run(
-        ["systemd-analyze", "--user", "verify", unit],
-        env=manager,
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
+    secret = tmp_path / "key"
+    secret.write_text("sesame")
+    secret.chmod(0o644)
+    (tmp_path / "c.toml").write_text(
+        'working_dir = 1\n[service]\nmemory_max = "8 GB"\ncores = 2\nwatchdog = 60\ndashboard = true\n'
+        'working_directory = "work {instrument}"\nload_credential = ["monitor:~/key", "other:/not/there"]\n'
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    result = livered(tmp_path, "service", "install", "-i", "NOM", "--config", "c.toml")
+    assert result.returncode == 0, "what is wrong elsewhere is told at the start"
+    unit = (tmp_path / ".config/systemd/user/livered-nom.service").read_text()
+    assert "MemoryMax=8000000000\n" in unit
+    assert "CPUQuota=200%\n" in unit
+    assert "WatchdogSec=60\n" in unit
+    assert f"WorkingDirectory={folder}\n" in unit
+    assert f"LoadCredential=monitor:{secret}\nLoadCredential=other:/not/there\n" in unit
+    assert re.search(r"ExecStart=.* --dashboard\n", unit)
+    assert f"can be read by others: type `chmod 600 {secret}`." in result.stdout
+    assert "The credential other, /not/there, cannot be read (No such file or directory)" in result.stdout
 
 
-def test_systemd_starts_it_anew_when_the_reduction_hangs(manager, tmp_path, install):
-    hangs = PLUGIN.replace(
-        "return chunk.n_events",
-        """import pathlib, threading
-            file = pathlib.Path("hung")
-            if not file.exists():
-                file.touch()
-                threading.Event().wait()
-            return chunk.n_events""",
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("watchdog = 5", "service.watchdog (c.toml) must be 30 or more, or 0 for none, not 5."),
+        ('memory_max = "lots"', "service.memory_max (c.toml) must be per cent such as"),
+        ('memory_max = "120%"', "service.memory_max (c.toml) must be from 1% to 100%"),
+        ("cores = -1", "service.cores (c.toml) must be 0 or more"),
+        ('load_credential = ["key"]', "service.load_credential (c.toml) must hold texts such as monitor:"),
+        (
+            'load_credential = ["a/b:/key"]',
+            "service.load_credential (c.toml) must hold texts such as monitor:",
+        ),
+        ('load_credential = ["a:/k", "a:/l"]', "must name each credential once, and a stands twice"),
+        ('working_directory = "not-there"', "not-there is not there: make it, or name another."),
+        ("colour = 1", "service.colour (c.toml) is not a key"),
+    ],
+    ids=lambda value: value.partition(" =")[0] if "=" in value else "",
+)
+def test_a_table_service_that_is_wrong_is_refused(tmp_path, text, sentence):
+    (tmp_path / "c.toml").write_text(f"[service]\n{text}\n")
+    result = livered(tmp_path, "service", "install", "-i", "NOM", "--config", "c.toml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr.replace(f"{tmp_path}/", "")
+    assert not (tmp_path / ".config").exists()
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+def test_without_a_manager_nothing_is_started(tmp_path, command):
+    livered(tmp_path, "service", "install", "-i", "NOM")
+    result = livered(tmp_path, "service", command)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.match(r"livered: (No service manager of yours answers|There is no systemctl)", result.stderr)
+
+
+def test_what_is_not_installed_is_said(tmp_path):
+    nothing = livered(tmp_path, "service", "status")
+    assert nothing.returncode == 4
+    assert "No service of livered is installed: `livered service install" in nothing.stderr
+    for name in ("NOM", "PG3"):
+        livered(tmp_path, "service", "install", "-i", name)
+    other = livered(tmp_path, "service", "status", "-i", "SVC")
+    assert other.returncode == 4
+    assert "No service of SVC is installed (there are services of NOM, PG3)" in other.stderr
+    which = livered(tmp_path, "service", "logs")
+    assert which.returncode == 2
+    assert "There are services of NOM, PG3: say which with --instrument NOM." in which.stderr
+
+
+def test_what_has_vanished_is_said(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "c.toml").write_text("")
+    environ = private_environment(tmp_path)
+    livered(folder, "service", "install", "-i", "NOM", "--config", "c.toml", environment=environ)
+    unit = tmp_path / ".config/systemd/user/livered-nom.service"
+    unit.write_text(unit.read_text().replace(f'="{sys.executable}"', '="/gone/python"'))
+    (folder / "c.toml").unlink()
+    folder.rmdir()
+    told = livered(tmp_path, "service", "status", environment=environ).stdout
+    assert f"The folder in which it runs, {folder}, is not there" in told
+    assert "Its Python, /gone/python, is not there" in told
+    assert f"Its configuration, {folder}/c.toml, is not there" in told
+
+
+def test_logs_are_those_of_the_configured_file(tmp_path):
+    (tmp_path / "c.toml").write_text('[log]\nfile = "logs/nom.log"\n')
+    livered(tmp_path, "service", "install", "-i", "NOM", "--config", "c.toml")
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "nom.log"
+    log.write_text("one\ntwo\nthree\n")
+    shown = livered(
+        tmp_path,
+        "service",
+        "logs",
+        "-n",
+        "2",
+        environment=private_environment(tmp_path, LIVERED_LOG__FILE="/elsewhere"),
     )
-    site = install(
-        "livered-svc", {"svc_plugin.py": hangs}, {"livered.instruments": ["SVC = svc_plugin:Instrument"]}
-    )
-    env = make_environment(tmp_path / "env", site)
-    unit = Path(manager["XDG_CONFIG_HOME"]) / "systemd" / "user" / UNIT
-    (unit.parent / f"{UNIT}.d").mkdir(parents=True)
-    fast = "[Service]\nRestartSec=100ms\nWatchdogSec=2\nLimitCORE=0\n"
-    (unit.parent / f"{UNIT}.d" / "fast.conf").write_text(fast)
-    with scripted_server(client) as server:
-        config = tmp_path / "c.toml"
-        config.write_text(
-            f'address = "{server.address}"\nupdate_every = 0.2\nbackend = "auto"\n[mantid]\nenvironment = "{env}"\n'
-        )
-        installed = livered(
-            tmp_path, "service", "install", "-i", "SVC", "--config", "c.toml", environment=manager
-        )
-        assert installed.returncode == 0, installed.stderr
-        assert systemctl(manager, "daemon-reload").returncode == 0
-        assert systemctl(manager, "start", UNIT).returncode == 0
-
-        until((tmp_path / "hung").exists)
-        hung = main_pid(manager)
-        until(lambda: main_pid(manager) not in (0, hung))
-        until(lambda: status(manager).get("pid") != hung and status(manager).get("n_updates", 0) > 0)
-        assert systemctl(manager, "stop", UNIT).returncode == 0
+    assert (shown.returncode, shown.stdout) == (0, "two\nthree\n")
+    assert f"log        {log}\n" in livered(tmp_path, "service", "status").stdout

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livered_core.errors import ConfigError
+from livered_core.service.installed import InstalledUnit, installed_unit
 from livered_core.service.unit import (
     MARKER,
     ServiceUnit,
     argument_word,
     command_line,
-    folder_word,
+    path_text,
     program_word,
     unit_name,
     unit_text,
@@ -74,7 +75,7 @@ def test_arguments_come_out_as_they_went_in(arguments):
 def test_a_folder_comes_out_as_it_went_in_or_is_refused(name):
     folder = Path("/") / name if not name.startswith("/") else Path(name)
     try:
-        line = folder_word(folder)
+        line = path_text(folder)
     except ConfigError:
         assert re.search(r"[\n\t]|\s$|\\$", str(folder)), "refused without a reason"
         return
@@ -99,19 +100,21 @@ def test_arguments_that_cannot_be_written_are_refused(argument):
 
 @pytest.mark.parametrize("folder", ["relative", "/a\nb", "/a ", "/a\\"])
 def test_folders_that_cannot_be_written_are_refused(folder):
-    with pytest.raises(ConfigError, match="systemd cannot work in the folder"):
-        folder_word(Path(folder))
+    with pytest.raises(ConfigError, match="systemd cannot take the path"):
+        path_text(Path(folder))
 
 
 def unit(**more):
     given = {
         "instrument": "NOM",
         "python": Path("/env/bin/python"),
+        "module": ("-P", "-m", "livered_core"),
         "host": "bl1b",
         "working_directory": Path("/home/nom/live data"),
         "check": ("check", "--no-connect", "--instrument", "NOM"),
         "run": ("run", "--instrument", "NOM", "--config", "/home/nom/my 100%.toml"),
         "stop_timeout": 80.5,
+        "version": "1.2",
     }
     return ServiceUnit(**{**given, **more})
 
@@ -137,17 +140,66 @@ def test_the_unit_holds_what_keeps_a_live_service_alive():
             "Type": "notify",
             "WatchdogSec": "900",
             "WorkingDirectory": "/home/nom/live data",
-            "ExecStartPre": '-"/env/bin/python" -m livered_core check --no-connect --instrument NOM',
-            "ExecStart": '"/env/bin/python" -m livered_core run --instrument NOM --config "/home/nom/my 100%%.toml"',
+            "ExecStartPre": '-"/env/bin/python" -P -m livered_core check --no-connect --instrument NOM',
+            "ExecStart": '"/env/bin/python" -P -m livered_core run --instrument NOM --config "/home/nom/my 100%%.toml"',
             "Restart": "always",
             "RestartSec": "10",
             "RestartPreventExitStatus": "2",
+            "ExecReload": "/bin/kill -HUP $MAINPID",
             "KillMode": "mixed",
             "TimeoutStartSec": "300",
-            "TimeoutStopSec": "111",
+            "TimeoutStopSec": "81",
+            "TimeoutStartFailureMode": "abort",
+            "TimeoutStopFailureMode": "abort",
+            "TimeoutAbortSec": "30",
+            "LimitCORE": "0",
+            "OOMPolicy": "continue",
+            "NoNewPrivileges": "yes",
+            "LockPersonality": "yes",
+            "RestrictRealtime": "yes",
+            "SystemCallArchitectures": "native",
         },
         "Install": {"WantedBy": "default.target"},
+        "X-Livered": {"Version": "1.2", "Config": '""'},
     }
+
+
+def test_limits_and_credentials_are_in_the_unit_where_they_are_wanted():
+    text = unit_text(
+        unit(
+            watchdog=0.0,
+            memory_max="50%",
+            cores=2.5,
+            credentials=(("monitor", Path("/home/nom/100%/key")),),
+            config="/a/b.toml",
+        )
+    )
+    service = read(text)["Service"]
+    assert service["WatchdogSec"] == "0"
+    assert service["MemoryMax"] == "50%"
+    assert service["CPUQuota"] == "250%"
+    assert service["Environment"] == "OMP_NUM_THREADS=3 NUMBA_NUM_THREADS=3"
+    assert service["LoadCredential"] == "monitor:/home/nom/100%%/key"
+    assert read(text)["X-Livered"]["Config"] == '"/a/b.toml"'
+
+
+@pytest.mark.parametrize("config", ["", "/a b/my 100%.toml", '/a"b\\c.toml', "/ü.toml"])
+def test_what_is_written_can_be_read_back(tmp_path, config):
+    path = tmp_path / "livered-nom.service"
+    path.write_text(unit_text(unit(config=config, python=Path("/e 100%/python"), host="a%b")))
+    found = installed_unit(path)
+    assert found == InstalledUnit(
+        path, "NOM", "a%b", Path("/home/nom/live data"), Path("/e 100%/python"), config, "1.2"
+    )
+
+
+def test_a_unit_of_an_earlier_livered_is_read(tmp_path):
+    path = tmp_path / "livered-nom.service"
+    path.write_text(unit_text(unit()).partition("\n[X-Livered]")[0])
+    found = installed_unit(path)
+    assert (found.instrument, found.host, found.config, found.version) == ("NOM", "bl1b", "", "")
+    path.write_text(MARKER + "\n[Service]\nConfig=odd\n")
+    assert installed_unit(path).instrument == "NOM"
 
 
 def test_the_name_of_a_unit():

@@ -63,6 +63,9 @@ class Consumer:
     def take_chunk(self, chunk):
         self.chunks.append(chunk)
 
+    def replay_wanted(self):
+        return ""
+
     def update_due(self):
         pass
 

@@ -44,6 +44,7 @@ class Consumer:
         self.story: list[str] = []
         self.chunks: list[Any] = []
         self.missing: list[str] = []
+        self.wants = ""
         self.on_chunk: Callable[[Any], None] = lambda chunk: None
         self.on_end: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
@@ -71,6 +72,14 @@ class Consumer:
         self.on_chunk(chunk)
         self.chunks.append(chunk)
         self._say(f"chunk {chunk.sequence}")
+
+    def replay_wanted(self):
+        why, self.wants = self.wants, ""
+        return why
+
+    def run_restarted(self, sentence):
+        self.chunks.clear()
+        self._say(f"restarted: {sentence}")
 
     def update_due(self):
         pass

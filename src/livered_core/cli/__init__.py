@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
@@ -18,10 +19,12 @@ _COMMANDS: Final = {
     "inspect": "livered_core.cli.inspect:inspect",
     "record": "livered_core.cli.record:record",
     "reduce": "livered_core.cli.reduce:reduce",
+    "reload": "livered_core.cli.reload:reload",
     "replay": "livered_core.cli.replay:replay",
     "run": "livered_core.cli.run:run",
     "service": "livered_core.cli.service:service",
     "simulate": "livered_core.cli.simulate:simulate",
+    "status": "livered_core.cli.status:status",
     "unsent": "livered_core.cli.unsent:unsent",
 }
 _SHORT_HELP: Final = {
@@ -31,10 +34,12 @@ _SHORT_HELP: Final = {
     "inspect": "Say what is in a recorded stream.",
     "record": "Write a live stream to disk.",
     "reduce": "Reduce event files, as a live run would have been.",
+    "reload": "Have a running livered load its plugins and settings anew.",
     "replay": "Serve a recorded stream.",
     "run": "Reduce an instrument's data live.",
     "service": "Run livered as a service of your own systemd.",
     "simulate": "Play a simulated beamline for anything that speaks ADARA.",
+    "status": "Say how livered is doing, and what to do about it.",
     "unsent": "List or drop final results that wait for a sink.",
 }
 
@@ -92,6 +97,10 @@ def _fail(sentences: Sequence[str], code: int) -> NoReturn:
 
     for sentence in sentences:
         say(f"livered: {sentence}", err=True)
+    if "NOTIFY_SOCKET" in os.environ:
+        from livered_core.service.notify import Notifier
+
+        Notifier.of(os.environ).last_words(" ".join(sentences))
     sys.exit(code)
 
 

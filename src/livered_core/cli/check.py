@@ -19,6 +19,7 @@ from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
 from livered_core.engine.installed import environment_report
 from livered_core.engine.request import start_problem
+from livered_core.engine.rights import rights_warnings
 from livered_core.engine.setup import LoadedConfiguration, load_configuration, make_plugins, plugin_problems
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
 from livered_core.publish.files_settings import folder_problem
@@ -49,6 +50,8 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
         _finish(_sentences(error))
         return
     config, backend = loaded.config, ""
+    for sentence in rights_warnings(loaded):
+        say(f"livered: Warning: {sentence}", err=True)
     _tell("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
     try:
         backend = choose_backend(config.backend, loaded.data_models)

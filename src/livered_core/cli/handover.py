@@ -19,8 +19,9 @@ from livered_core.engine.environment_choice import (
     unchecked_configuration,
     wanted_by,
 )
-from livered_core.engine.installed import Wanted, another_version, ask_installed, missing
+from livered_core.engine.installed import Installed, Wanted, another_version, ask_installed, missing
 from livered_core.errors import ConfigError
+from livered_core.interpreter import module_arguments
 
 CONFIGURED: Final = ""
 """Value of ``--env`` without a name: the environment that the configuration names."""
@@ -104,7 +105,7 @@ def chosen_environment(option: str | None, merged: Merged) -> Environment | None
     return environment
 
 
-def see_what_is_missing(environment: Environment, variables: Mapping[str, str], wanted: Wanted) -> None:
+def see_what_is_missing(environment: Environment, variables: Mapping[str, str], wanted: Wanted) -> Installed:
     """Raise where livered or a wanted plugin is missing in an environment; say where livered is another version.
 
     Parameters
@@ -115,6 +116,11 @@ def see_what_is_missing(environment: Environment, variables: Mapping[str, str], 
         Those of the activated environment.
     wanted
         What the configuration wants.
+
+    Returns
+    -------
+    Installed
+        What is there.
 
     Raises
     ------
@@ -128,6 +134,7 @@ def see_what_is_missing(environment: Environment, variables: Mapping[str, str], 
     other = another_version(environment, installed)
     if other is not None:
         say(f"livered: {other}", err=True)
+    return installed
 
 
 def is_here(prefix: Path) -> bool:
@@ -147,9 +154,10 @@ def _see_that_it_arrived(prefix: Path) -> None:
 
 def _go(environment: Environment, wanted: Wanted, arguments: Sequence[str]) -> None:
     variables = activated(environment, os.environ)
-    see_what_is_missing(environment, variables, wanted)
+    installed = see_what_is_missing(environment, variables, wanted)
     python = str(environment.python)
-    command = [python, "-m", "livered_core", *arguments]
+    there = tuple(map(int, installed.python.split(".")))
+    command = [python, *module_arguments("livered_core", there), *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     try:

@@ -2,13 +2,15 @@ r"""Where log lines go: a rotating private file, and the screen.
 
 The file gets everything, tracebacks included; the screen gets the first line of each record. What follows the
 first line feed of a message's format (``"%s\n%s"``) is a traceback by convention, and stands indented in the
-file: no text from the stream or from a plugin can begin a line of the log.
+file: no text from the stream or from a plugin can begin a line of the log. Lines that repeat are limited, see
+`livered_core.cli.log_rates`; as JSON they are written by `livered_core.cli.log_json`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import logging
 import logging.handlers
 import os
@@ -19,6 +21,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
+from livered_core.cli.log_json import JsonFormatter
+from livered_core.cli.log_rates import RateLimit
+from livered_core.clocks import Clock, SystemClock
 from livered_core.config import LogConfig
 from livered_core.errors import ConfigError
 from livered_core.model.text import one_line, printable
@@ -50,7 +55,8 @@ def message_lines(record: logging.LogRecord) -> list[str]:
     lines = [first, *(rest.split("\n") if mark else ())]
     if record.exc_info:
         lines += logging.Formatter().formatException(record.exc_info).split("\n")
-    return lines
+    repeated = record.__dict__.get("repeated_trace")
+    return [first, f"(the traceback is the same as at {repeated})"] if repeated else lines
 
 
 class LogFormatter(logging.Formatter):
@@ -84,18 +90,65 @@ class _ScreenHandler(logging.Handler):
 
 
 class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner may read; one that cannot be written any more is told of once."""
+    """A rotating file that only its owner may read; one that cannot be written any more is told of once.
 
-    def __init__(self, config: LogConfig, tell: Callable[[str], None]) -> None:
+    When somebody else moves or removes the file, another process that rotates it or logrotate, the next record goes
+    into a new one.
+    """
+
+    def __init__(self, config: LogConfig, tell: Callable[[str], None], at_end: Callable[[], None]) -> None:
         self._tell = tell
         self._told = False
+        self._at_end = at_end
         super().__init__(config.file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
         stream: Any = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_open_private)  # noqa: SIM115
         return stream  # type: ignore[no-any-return]
 
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if self._is_another():
+                self._open_anew()
+        except OSError:
+            # What is written into the old one is lost with it, at worst.
+            self.handleError(record)
+        super().emit(record)
+
+    def _is_another(self) -> bool:
+        """Say whether the file is not the one that is open."""
+        if self.stream is None:
+            return False
+        mine = os.fstat(self.stream.fileno())
+        if not stat.S_ISREG(mine.st_mode):
+            return False
+        try:
+            there = os.stat(self.baseFilename)  # noqa: PTH116  (a path as text)
+        except FileNotFoundError:
+            return True
+        return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+
+    def _open_anew(self) -> None:
+        before, self.stream = self.stream, self._open()
+        if before is not None:
+            before.close()
+
+    def doRollover(self) -> None:  # noqa: N802  (the name that logging calls)
+        # Of two processes that find the file full, one rotates it; the other then finds another file.
+        if self.stream is not None:
+            try:
+                fcntl.flock(self.stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            except OSError:
+                pass  # on a file system without locks
+            if self._is_another():
+                self._open_anew()
+                return
+        super().doRollover()
+
     def close(self) -> None:
+        self._at_end()
         # What is left of a log that could not be written was told of.
         with contextlib.suppress(OSError):
             super().close()
@@ -139,13 +192,16 @@ def start_logging(
     write: Callable[[str], None],
     screen_level: int,
     hidden: Callable[[str], bool] = lambda _: False,
+    *,
+    screen_as_json: bool = False,
+    clock: Clock | None = None,
 ) -> None:
     """Send the log of livered and its plugins to its file and to the screen; of other libraries, warnings only.
 
     Parameters
     ----------
     config
-        The file and the least severity that goes into it.
+        The file and the least severity that goes into it, its form, and how many lines may be the same.
     packages
         Top-level packages of the plugins.
     write
@@ -154,21 +210,28 @@ def start_logging(
         Least severity for the screen.
     hidden
         Whether a sentence is not for the screen, because it comes there in another way.
+    screen_as_json
+        Whether lines for the screen are JSON objects, and not for people.
+    clock
+        For the rates; by default the system's.
 
     Raises
     ------
     ConfigError
         When the file cannot be written.
     """
+    limit = RateLimit(config.rate, message_lines, clock or SystemClock())
     screen = _ScreenHandler(write)
     screen.setLevel(screen_level)
-    screen.setFormatter(ScreenFormatter())
+    screen.setFormatter(JsonFormatter(message_lines) if screen_as_json else ScreenFormatter())
     screen.addFilter(lambda record: not hidden(message_lines(record)[0]))
-    file = _file_handler(config, write)
+    file = _file_handler(config, write, limit.flush)
+    for handler in (screen, file):
+        handler.addFilter(limit)
     root = logging.getLogger()
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        handler.close()
+    for before in list(root.handlers):
+        before.close()
+        root.removeHandler(before)
     root.setLevel(logging.WARNING)
     root.addHandler(screen)
     root.addHandler(file)
@@ -183,16 +246,18 @@ def log_file() -> Path | None:
     return next((Path(handler.baseFilename) for handler in files), None)
 
 
-def _file_handler(config: LogConfig, tell: Callable[[str], None]) -> logging.Handler:
+def _file_handler(
+    config: LogConfig, tell: Callable[[str], None], at_end: Callable[[], None]
+) -> logging.Handler:
     path = Path(config.file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _PrivateRotatingFile(config, tell)
+        handler = _PrivateRotatingFile(config, tell, at_end)
     except OSError as error:
         message = f"log.file: {path} cannot be written ({_reason(error)}): choose another place for the log."
         raise ConfigError(message) from error
     handler.setLevel(config.level)
-    handler.setFormatter(LogFormatter())
+    handler.setFormatter(JsonFormatter(message_lines) if config.format == "json" else LogFormatter())
     return handler
 
 

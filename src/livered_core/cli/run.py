@@ -12,24 +12,30 @@ from typing import Any, Final
 import click
 
 from livered_core.cli import options
+from livered_core.cli.beginning import say_beginning
 from livered_core.cli.farewell import farewell, said_at_end
 from livered_core.cli.handover import env_option, hand_over
-from livered_core.cli.logs import start_logging
+from livered_core.cli.log_json import screen_json
+from livered_core.cli.logs import log_file, start_logging
 from livered_core.cli.screen import Screen, end_now
 from livered_core.cli.signals import StopSignals
 from livered_core.cli.view import LineTimes, render, status_line
 from livered_core.clocks import SystemClock
 from livered_core.dashboard.launch import DashboardProcess
 from livered_core.engine.event_rate import EventRate
-from livered_core.engine.health import Health
+from livered_core.engine.health import Health, Phase
+from livered_core.engine.reload_setup import LoadAgain
+from livered_core.engine.rights import rights_warnings
 from livered_core.engine.session import Session
-from livered_core.engine.setup import load_configuration, recorded_defaults, simulated_defaults
+from livered_core.engine.setup import recorded_defaults, simulated_defaults
 from livered_core.errors import EXIT_DIED, ConfigError
 from livered_core.model.text import one_line
 from livered_core.recording import Recording, open_recording
+from livered_core.service.crash_report import stacks_kept
 from livered_core.service.notify import Notifier
 
 _log = logging.getLogger(__name__)
+_ENDING: Final = (Phase.STOPPING, Phase.STOPPED, Phase.FAILED)
 _ENDED_AT_ONCE: Final = "livered: asked to stop again, ended at once; what was not published is lost."
 
 _EPILOG = """\b
@@ -62,6 +68,11 @@ Exit codes: 0 asked to stop, 1 died (restart it), 2 wrong configuration (do not)
 @click.option("--stop-after-run", is_flag=True, help="End when the run has ended.")
 @click.option("--dashboard", is_flag=True, help="Start a web page as well, which shows what livered does.")
 @click.option("--plain", is_flag=True, help="Write lines instead of redrawing the screen.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Log lines for people, or one JSON object on each line; of the file, and of the screen with --plain.",
+)
 def run(**arguments: Any) -> None:
     """Reduce an instrument's data live."""
     flags = {
@@ -73,6 +84,7 @@ def run(**arguments: Any) -> None:
         "output_dir": options.absolute(arguments["output_dir"]),
         "run_transition": "stop" if arguments["stop_after_run"] else None,
         "simulate": {"idf": options.absolute(arguments["idf"])},
+        "log": {"format": arguments["log_format"]},
     }
     if arguments["env"] is not None or arguments["source"] is None:
         hand_over(arguments["env"], arguments["instrument"], arguments["config_file"], flags)
@@ -81,11 +93,15 @@ def run(**arguments: Any) -> None:
         recording, defaults = _recording(arguments), recorded_defaults()
     elif simulate:
         defaults = simulated_defaults()
-    loaded = load_configuration(arguments["instrument"], arguments["config_file"], flags, defaults=defaults)
-    screen = Screen(sys.stdout, plain=arguments["plain"])
-    session = Session(loaded, SystemClock(), simulate=simulate, recording=recording)
+    again = LoadAgain(arguments["instrument"], arguments["config_file"], flags, defaults)
+    loaded = again()
+    as_json = loaded.config.log.format == "json"
+    screen = Screen(sys.stdout, plain=arguments["plain"], wrap=screen_json if as_json else None)
+    session = Session(loaded, SystemClock(), simulate=simulate, recording=recording, again=again)
     dashboard = DashboardProcess(loaded.config.dashboard, os.environ)
-    StopSignals(lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen)).install()
+    StopSignals(
+        lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen), session.reload
+    ).install()
     watch = _Watch(session, screen, dashboard)
     try:
         packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
@@ -93,15 +109,22 @@ def run(**arguments: Any) -> None:
         start_logging(
             loaded.config.log,
             packages,
-            screen.line,
+            screen.written if as_json and not screen.live else screen.line,
             level,
-            lambda line: one_line(line) in said_at_end(session),
+            lambda line: (screen.live or not as_json) and one_line(line) in said_at_end(session),
+            screen_as_json=as_json and not screen.live,
         )
+        say_beginning(loaded)
+        for sentence in rights_warnings(loaded):
+            _log.warning("%s", sentence)
         if arguments["dashboard"]:
             dashboard.start()
-        with screen.takes_prints():
+        with stacks_kept(log_file(), watch.notifier.watchdog_s), screen.takes_prints():
             code = session.run(watch)
+        _log.info("livered ends with exit code %d.", code)
         last = farewell(session.health(), watch.last_run, session.unsent, session.failure, code)
+        if as_json and not screen.live:
+            last = []  # the log says it all
         dashboard.stop()
     except BaseException as error:
         dashboard.stop()
@@ -148,7 +171,8 @@ class _Watch:
         self._clock = SystemClock()
         self._rate = EventRate()
         self._times = LineTimes()
-        self._notifier = Notifier.of(os.environ)
+        self.notifier = Notifier.of(os.environ)
+        """The service manager, where one started this process."""
         self._failed = False
         self.last_run: Health | None = None
         """The last snapshot that had a run."""
@@ -157,7 +181,7 @@ class _Watch:
         try:
             health = self._session.health()
             if health is not None:
-                self._notifier.alive(self._clock.monotonic(), health.source.turns)
+                self.notifier.alive(self._clock.monotonic(), health.source.turns)
                 self._show(health)
         except Exception as error:  # noqa: BLE001  (the reduction goes on without a screen)
             if not self._failed:
@@ -170,7 +194,19 @@ class _Watch:
         now_s = self._clock.monotonic()
         events = health.source.counts.get("events", 0)
         rate = self._rate.update(now_s, events, health.source.chunk_s)
-        if self._screen.live:
+        if self.notifier.address:
+            self._tell_manager(now_s, health, rate)
+        elif self._screen.live:
             self._screen.show(lambda: render(health, rate, self._dashboard.address))
         elif self._times.due(now_s, health):
             self._screen.line(status_line(health, rate))
+
+    def _tell_manager(self, now_s: float, health: Health, rate: float) -> None:
+        """Say it to systemd, which shows the newest line only; lines of every few seconds would drown the journal."""
+        ends = health.phase in _ENDING
+        if ends:
+            self.notifier.stopping()
+        if health.failure:
+            self.notifier.last_words(health.failure)
+        else:
+            self.notifier.status(now_s, status_line(health, rate), at_once=ends)

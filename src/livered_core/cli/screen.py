@@ -63,10 +63,17 @@ class Screen:
         Whether to write lines even where the screen could be redrawn.
     most_waiting
         How many lines may wait.
+    wrap
+        Makes of a line what is written where the screen is not redrawn, such as JSON in ASCII; None for the line.
     """
 
     def __init__(
-        self, stream: TextIO | None, *, plain: bool = False, most_waiting: int = MOST_WAITING
+        self,
+        stream: TextIO | None,
+        *,
+        plain: bool = False,
+        most_waiting: int = MOST_WAITING,
+        wrap: Callable[[str], str] | None = None,
     ) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -75,6 +82,7 @@ class Screen:
         self._live: Live | None = None
         self.live = self._console.is_terminal and not plain
         """Whether the screen is redrawn."""
+        self._wrap = None if self.live else wrap
         self._most_waiting = most_waiting
         self._changed = threading.Condition()
         self._waiting: deque[Callable[[], None]] = deque()
@@ -87,7 +95,13 @@ class Screen:
 
     def line(self, sentence: str, style: str = "") -> None:
         """Write a line; when too many wait, count it instead."""
-        shown = text(sentence, style)
+        self._put(text(sentence, style) if self._wrap is None else Text(self._wrap(sentence)))
+
+    def written(self, line: str) -> None:
+        """Write a line as it is, which is in printable ASCII; when too many wait, count it instead."""
+        self._put(Text(line))
+
+    def _put(self, shown: Text) -> None:
         with self._changed:
             if self._closing:
                 return
@@ -144,10 +158,11 @@ class Screen:
         if self._stream is None:
             return
         cursor = _SHOW_CURSOR if self._console.is_terminal else ""
+        line = one_line(sentence) if self._wrap is None else self._wrap(sentence)
         with contextlib.suppress(OSError, ValueError):
             number = self._stream.fileno()
             if select.select([], [number], [], 0)[1]:
-                os.write(number, f"{cursor}\n{one_line(sentence)}\n".encode(errors="replace"))
+                os.write(number, f"{cursor}\n{line}\n".encode(errors="replace"))
 
     @contextlib.contextmanager
     def takes_prints(self) -> Iterator[None]:
@@ -171,6 +186,8 @@ class Screen:
             if lost:
                 # Lines are lost while the queue is full only, and it was emptied just now: the place is right.
                 notice = text(f"{lost} lines were not shown.", "yellow")
+                if self._wrap is not None:
+                    notice = Text(self._wrap(notice.plain))
                 actions.insert(self._most_waiting, partial(self._print, notice))
             for action in actions:
                 self._attempt(action)

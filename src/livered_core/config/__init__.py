@@ -4,6 +4,7 @@
 problem at once.
 """
 
+from livered_core.config.checkpoint import CheckpointConfig
 from livered_core.config.dashboard import DashboardConfig
 from livered_core.config.describe import Row, describe, plain
 from livered_core.config.layers import (
@@ -17,7 +18,9 @@ from livered_core.config.layers import (
     read_layer,
     standard_layers,
 )
+from livered_core.config.limits import LimitsConfig
 from livered_core.config.mantid import MantidConfig
+from livered_core.config.reload import ReloadConfig
 from livered_core.config.runtime import run_directory, state_directory
 from livered_core.config.schema import (
     Config,
@@ -26,6 +29,7 @@ from livered_core.config.schema import (
     PublishConfig,
     SourceConfig,
 )
+from livered_core.config.service import ServiceConfig
 from livered_core.config.simulate import SimulateConfig
 from livered_core.config.structure import structure
 from livered_core.config.toml import dotted, toml_value
@@ -33,15 +37,19 @@ from livered_core.config.validators import TRANSFORM_HOOKS, format_address, pars
 
 __all__ = [
     "TRANSFORM_HOOKS",
+    "CheckpointConfig",
     "Config",
     "DashboardConfig",
     "HooksConfig",
     "Layer",
+    "LimitsConfig",
     "LogConfig",
     "MantidConfig",
     "Merged",
     "PublishConfig",
+    "ReloadConfig",
     "Row",
+    "ServiceConfig",
     "SimulateConfig",
     "Source",
     "SourceConfig",

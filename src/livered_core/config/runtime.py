@@ -65,7 +65,7 @@ def run_directory(
 
 
 def state_directory(instrument: str, environ: Mapping[str, str]) -> Path:
-    """Give the folder of what must survive: checkpoints and unsent final results. It is made with mode 0700.
+    """Give the folder of what must survive: checkpoints and unsent final results. It gets mode 0700.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def state_directory(instrument: str, environ: Mapping[str, str]) -> Path:
     Raises
     ------
     ConfigError
-        When it cannot be made or belongs to somebody else.
+        When it cannot be made, belongs to somebody else or can be written by others.
     """
     require_instrument_name(instrument)
     base = xdg_folder(environ, "XDG_STATE_HOME", ".local/state")
@@ -92,11 +92,13 @@ def state_directory(instrument: str, environ: Mapping[str, str]) -> Path:
         base.mkdir(parents=True, exist_ok=True)
         for folder in (path.parent, path):
             folder.mkdir(mode=0o700, exist_ok=True)
-        owner = path.stat().st_uid
+            here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _require_private(folder, here, tighten=True)
+            finally:
+                os.close(here)
     except OSError as error:
         raise ConfigError(_cannot(path, error)) from None
-    if owner != os.getuid():
-        raise ConfigError(_not_ours(path))
     return path
 
 

@@ -12,9 +12,13 @@ from typing import Any, Literal
 
 import attrs
 
+from livered_core.config.checkpoint import CheckpointConfig
 from livered_core.config.dashboard import DashboardConfig
+from livered_core.config.limits import LimitsConfig
 from livered_core.config.mantid import MantidConfig
 from livered_core.config.metadata import about
+from livered_core.config.reload import ReloadConfig
+from livered_core.config.service import ServiceConfig
 from livered_core.config.simulate import SimulateConfig
 from livered_core.config.validators import (
     above,
@@ -29,6 +33,7 @@ from livered_core.config.validators import (
 Backend = Literal["auto", "native", "mantid"]
 RunTransition = Literal["restart", "stop", "keep"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["text", "json"]
 
 
 @attrs.frozen
@@ -103,6 +108,8 @@ class HooksConfig:
         After so many failures of transforms in a row the session ends.
     owner
         Name of a transform hook to name of the plugin that owns it, where several plugins implement it.
+    stop_timeout
+        Seconds that a hook may take to come back when livered is asked to stop, and session_ended of all plugins.
     """
 
     max_consecutive_failures: int = attrs.field(
@@ -115,6 +122,14 @@ class HooksConfig:
         validator=is_hook_owners,
         metadata=about(
             "plugin that owns a transform (process_chunk, accumulate, post_process) that several plugins implement"
+        ),
+    )
+    stop_timeout: float = attrs.field(
+        default=30.0,
+        validator=above(0),
+        metadata=about(
+            "asked to stop, end without a hook that does not come back, or without the plugins' ends, after this time",
+            "s",
         ),
     )
 
@@ -170,12 +185,26 @@ class LogConfig:
         The log file; a default is relative to the working directory.
     level
         Least severity that is written.
+    format
+        Lines for people, or one JSON object on each line.
+    rate
+        Lines of the same kind that are written in a minute; 0 for no limit.
     max_bytes, backups
         Size at which the file is rotated, bytes, and how many old files are kept.
     """
 
     file: Path = attrs.field(default=Path("livereduce.log"), metadata=about("the log file"))
     level: LogLevel = attrs.field(default="INFO", metadata=about("least severity that is written"))
+    format: LogFormat = attrs.field(
+        default="text", metadata=about("lines for people, or one JSON object on each line")
+    )
+    rate: int = attrs.field(
+        default=10,
+        validator=at_least(0),
+        metadata=about(
+            "lines of the same kind that are written in a minute; those beyond are counted; 0: no limit"
+        ),
+    )
     max_bytes: int = attrs.field(
         default=10_000_000,
         validator=at_least(10_000),
@@ -211,7 +240,7 @@ class Config:
         What to do when a run ends.
     output_dir
         Folder for reduced files.
-    source, mantid, hooks, publish, dashboard, log, simulate
+    source, mantid, hooks, publish, checkpoint, dashboard, limits, log, reload, service, simulate
         Tables of their own.
     plugins
         Name of each plugin to its structured settings; None for a plugin that has none.
@@ -270,10 +299,23 @@ class Config:
     publish: PublishConfig = attrs.field(
         factory=PublishConfig, metadata=about("how results are handed to sinks")
     )
+    checkpoint: CheckpointConfig = attrs.field(
+        factory=CheckpointConfig,
+        metadata=about("how the run in hand is kept on disk (the native backend)"),
+    )
     dashboard: DashboardConfig = attrs.field(
         factory=DashboardConfig, metadata=about("where the page of `livered run --dashboard` is")
     )
+    limits: LimitsConfig = attrs.field(
+        factory=LimitsConfig, metadata=about("how much memory and disk livered may take")
+    )
     log: LogConfig = attrs.field(factory=LogConfig, metadata=about("where the log goes"))
+    reload: ReloadConfig = attrs.field(
+        factory=ReloadConfig, metadata=about("how changed plugins and settings are taken up while livered runs")
+    )
+    service: ServiceConfig = attrs.field(
+        factory=ServiceConfig, metadata=about("what `livered service install` writes into the unit")
+    )
     simulate: SimulateConfig = attrs.field(
         factory=SimulateConfig, metadata=about("what the simulated beamline plays (--simulate)")
     )

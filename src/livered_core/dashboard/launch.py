@@ -16,6 +16,7 @@ from livered_core.config import DashboardConfig, format_address
 from livered_core.dashboard.neighbour import identity, is_ours, lacks_token
 from livered_core.dashboard.serve import OPEN_ALREADY, folder_of_all, require_packages, shown_host
 from livered_core.errors import ConfigError
+from livered_core.interpreter import module_arguments
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds that the process has to end before it is killed."""
@@ -89,7 +90,7 @@ class DashboardProcess:
             if self._ends.is_set():
                 return
             self._child = child = subprocess.Popen(  # noqa: S603  (our own program)
-                [sys.executable, "-m", "livered_core", "dashboard", *self._flags()],
+                [sys.executable, *module_arguments("livered_core"), "dashboard", *self._flags()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from livered_core.engine.checkpoint_writer import CheckpointStatus
+from livered_core.engine.memory_guard import MemoryStatus
 from livered_core.errors import LiveredError
 from livered_core.model import Result, RunInfo, SlowLog, Update
 from livered_core.model.text import one_line
@@ -75,6 +77,15 @@ class Health:
         Of the newest published result; 0 before the first.
     logs
         Slow logs of the newest chunk, by name.
+    dropped_events, skipped_events
+        In the chunks that were left out of this run.
+    checkpoint
+        How keeping the run in hand for a restart goes; None where nothing is kept.
+    memory
+        How much memory is used, and may be; None before that is known.
+    reload
+        What became of changes of plugins and settings, as `livered_core.engine.reload.Reloader.status` has it; None
+        where nothing is taken up.
     """
 
     phase: Phase
@@ -96,6 +107,11 @@ class Health:
     failure: str = ""
     version: int = 0
     logs: Mapping[str, SlowLog] = attrs.field(factory=dict)
+    dropped_events: int = 0
+    skipped_events: int = 0
+    checkpoint: CheckpointStatus | None = None
+    memory: MemoryStatus | None = None
+    reload: Mapping[str, Any] | None = None
 
     @property
     def lag_s(self) -> float | None:
@@ -149,6 +165,9 @@ def health_of(
     now_ns: int,
     phase: Phase | None,
     failure: str,
+    checkpoint: CheckpointStatus | None = None,
+    memory: MemoryStatus | None = None,
+    reload: Mapping[str, Any] | None = None,
 ) -> Health:
     """Put a snapshot together.
 
@@ -168,6 +187,8 @@ def health_of(
         What is going on; None to see it from the source, see `phase_of`.
     failure
         Why the session ended.
+    checkpoint, memory, reload
+        How keeping the run in hand goes, how much memory is used, and what became of changes.
     """
     state = pipeline.state
     run = state.run if state is not None else source.run
@@ -191,6 +212,11 @@ def health_of(
         failure=failure,
         version=newest.version if newest else 0,
         logs=pipeline.logs,
+        dropped_events=state.dropped_events if state else 0,
+        skipped_events=state.skipped_events if state else 0,
+        checkpoint=checkpoint,
+        memory=memory,
+        reload=reload,
     )
 
 
@@ -220,10 +246,15 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "last_pulse_ns": health.last_pulse_ns,
         "dropped_chunks": health.dropped_chunks,
         "skipped_chunks": health.skipped_chunks,
+        "dropped_events": health.dropped_events,
+        "skipped_events": health.skipped_events,
         "complete": not health.missing,
         "missing": list(health.missing),
         "version": health.version,
         "source": source,
+        "checkpoint": None if health.checkpoint is None else attrs.asdict(health.checkpoint),
+        "memory": None if health.memory is None else attrs.asdict(health.memory),
+        "reload": None if health.reload is None else dict(health.reload),
         "sinks": [attrs.asdict(sink) for sink in health.sinks],
         "logs": logs,
         "logs_left_out": logs_left_out,

@@ -18,6 +18,7 @@ from livered_core.engine.brief import TookTooLong, run_briefly
 from livered_core.engine.environment import Environment, manifest_of
 from livered_core.errors import ConfigError
 from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS
+from livered_core.interpreter import WITHOUT_FOLDER
 
 TIMEOUT_S: Final = 120.0
 """Seconds that the environment's Python has; Mantid from a folder on another machine takes its time to import."""
@@ -26,6 +27,7 @@ _OLDEST: Final = (3, 10)
 _MARK: Final = "livered-answer "
 # It runs in a Python of unknown age: nothing newer than 3.6 before the version is told.
 _QUESTION: Final = """
+{first}
 import json, sys
 def tell(**what):
     print({mark!r} + json.dumps(what), flush=True)
@@ -114,7 +116,13 @@ def ask_installed(
     ConfigError
         When its Python cannot be run, does not answer in time, or is too old.
     """
-    question = _QUESTION.format(mark=_MARK, oldest=_OLDEST, groups=(INSTRUMENTS, PLUGINS), mantid=with_mantid)
+    question = _QUESTION.format(
+        first=WITHOUT_FOLDER,
+        mark=_MARK,
+        oldest=_OLDEST,
+        groups=(INSTRUMENTS, PLUGINS),
+        mantid=with_mantid,
+    )
     try:
         done = run_briefly([str(environment.python), "-c", question], environ, TIMEOUT_S)
     except TookTooLong:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from livered_core.backoff import Backoff
+from livered_core.chunking.position import StreamPosition
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
@@ -26,6 +28,7 @@ def native_settings(config: Config) -> NativeSettings:
         update_every=config.update_every,
         max_chunk_events=config.max_chunk_events,
         queue_events=config.source.queue_events,
+        patience_s=config.hooks.stop_timeout,
         selection=PulseSelection(
             not_before_ns=start_request(config).time_ns or 0,
             keep_paused=config.source.keep_paused,
@@ -36,8 +39,22 @@ def native_settings(config: Config) -> NativeSettings:
     )
 
 
-def native_source(config: Config, clock: Clock, recording: Recording | None = None) -> NativeSource:
+def native_source(
+    config: Config,
+    clock: Clock,
+    recording: Recording | None = None,
+    *,
+    mark: Callable[[StreamPosition], None] = lambda _: None,
+    over: Iterable[tuple[int, int]] = (),
+) -> NativeSource:
     """Make the native source: of the stream at the configured address, or of a recording.
+
+    Parameters
+    ----------
+    config, clock, recording
+        The configuration, the clocks, and a recording in place of the stream.
+    mark, over
+        As of `NativeSource`.
 
     Raises
     ------
@@ -58,4 +75,4 @@ def native_source(config: Config, clock: Clock, recording: Recording | None = No
     def live(state: StreamState, put: Put) -> AdaraReader:
         return AdaraReader(address, start, state, put, clock, backoff)
 
-    return NativeSource(settings, live, clock)
+    return NativeSource(settings, live, clock, mark, over)

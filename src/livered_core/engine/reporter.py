@@ -14,6 +14,8 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health, health_as_dict
+from livered_core.engine.story import Story, beginning
+from livered_core.engine.watching import LOOK_AFTER_S, REDUCTION, SinkTroubles, Standstill, log_file, place_of
 from livered_core.errors import LiveredError
 from livered_core.model import SessionInfo
 from livered_core.publish.as_json import FORMAT, lines_of
@@ -69,6 +71,10 @@ class Reporter:
         self._clock = clock
         self._rate = EventRate()
         self._mean_rate = EventRate(EVERY_S)
+        self._standstill = Standstill()
+        self._sinks = SinkTroubles()
+        self._story = Story()
+        self._session = session
         self._said: set[type[BaseException]] = set()
         self._ends = threading.Event()
         self._head = {
@@ -83,6 +89,7 @@ class Reporter:
 
     def start(self) -> None:
         """Write for the first time, and start the thread."""
+        _log.info("%s", beginning(self._session))
         self._report()
         self._thread.start()
 
@@ -122,6 +129,11 @@ class Reporter:
         if health is None:
             return
         now_s, source = self._clock.monotonic(), health.source
+        for number, sentence in self._story.update(health, now_s):
+            if number:
+                _log.info("Run %d: %s", number, sentence)
+            else:
+                _log.info("%s", sentence[:1].upper() + sentence[1:])
         events = source.counts.get("events", 0)
         rate = self._rate.update(now_s, events, source.chunk_s)
         mean = self._mean_rate.update(now_s, events, source.chunk_s)
@@ -138,10 +150,17 @@ class Reporter:
 
     def _write_status(self, health: Health, rate: float) -> None:
         runs_version, failures_version = self._books.versions_written
+        plain = health_as_dict(health)
+        failing = self._sinks.update(health.sinks, health.now_ns)
+        standing_s = self._standstill.update(health.source.turns, self._clock.monotonic())
         status = {
             **self._head,
-            **health_as_dict(health),
+            **plain,
+            "sinks": [{**sink, "failing_since_ns": failing[sink["name"]]} for sink in plain["sinks"]],
             "event_rate": rate,
+            "standing_s": standing_s,
+            "standing_at": place_of(REDUCTION) if standing_s > LOOK_AFTER_S else "",
+            "log_file": log_file(),
             "runs_version": runs_version,
             "failures_version": failures_version,
         }

@@ -7,20 +7,29 @@ import os
 import secrets
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import attrs
 
 from livered_core.backoff import Backoff
+from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory, state_directory
 from livered_core.engine.backend import choose_backend, mantid_source
+from livered_core.engine.checkpointing import Checkpointing
+from livered_core.engine.fingerprint import fingerprint
 from livered_core.engine.hanging import Hanging
 from livered_core.engine.health import Health, Phase, failure_sentence, health_of
+from livered_core.engine.instance_lock import InstanceLock, LostInstance
+from livered_core.engine.memory_guard import MemoryGuard, MemoryLimitReached
+from livered_core.engine.last_calls import end_within, whose_call
 from livered_core.engine.native import native_source
+from livered_core.engine.reload import Reloader
+from livered_core.engine.reload_setup import LoadAgain, make_reloader
 from livered_core.engine.reporter import Reporter
 from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
@@ -39,6 +48,7 @@ from livered_core.recording import Recording
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
 from livered_core.simulator.process import SimulatorProcess, StartCancelled
 from livered_core.sources.base import Source
+from livered_core.sources.native import NativeSource
 
 _log = logging.getLogger(__name__)
 _WATCH_EVERY_S = 0.25
@@ -54,6 +64,10 @@ class _Parts:
     books: Books
     results: ResultFiles
     reporter: Reporter
+    memory: MemoryGuard
+    checkpoints: Checkpointing | None
+    instance: InstanceLock | None
+    reloader: Reloader | None
     simulator: SimulatorProcess | None
 
 
@@ -74,6 +88,8 @@ class Session:
         Makes the source of chunks from the configuration; by default that of the backend chosen.
     environ
         For the place of the run directory.
+    again
+        Loads the configuration as at the start, to take up what has changed; None where nothing is taken up.
     """
 
     def __init__(
@@ -85,12 +101,14 @@ class Session:
         recording: Recording | None = None,
         make_source: Callable[[Config, Clock], Source] | None = None,
         environ: dict[str, str] | None = None,
+        again: LoadAgain | None = None,
     ) -> None:
         self._loaded = loaded
         self._clock = clock
         self._simulate = simulate
         self._recording = recording
         self._make_source = make_source
+        self._again = again
         self._environ = dict(os.environ) if environ is None else environ
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -127,6 +145,18 @@ class Session:
         """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""
         self._stop.set()
 
+    def reload(self, by: str) -> None:
+        """Take up what has changed of plugins and settings, at the boundary of a chunk. Safe from any thread.
+
+        Parameters
+        ----------
+        by
+            Who asks, for the log: the name of a signal.
+        """
+        parts = self._parts
+        if parts is not None and parts.reloader is not None:
+            parts.reloader.ask(by)
+
     def health(self) -> Health | None:
         """Return a snapshot; None before the source is there. Safe from any thread."""
         parts = self._parts
@@ -140,6 +170,9 @@ class Session:
             now_ns=self._clock.now_ns(),
             phase=self._own_phase(),
             failure="" if self._failure is None else failure_sentence(self._failure),
+            checkpoint=None if parts.checkpoints is None else parts.checkpoints.status(),
+            memory=parts.memory.status(),
+            reload=None if parts.reloader is None else parts.reloader.status(),
         )
 
     def _own_phase(self) -> Phase | None:
@@ -177,9 +210,14 @@ class Session:
             stack.callback(self._end, parts)
             parts.reporter.start()
             parts.hooks.session_started(parts.info)
-            stack.callback(parts.hooks.session_ended, parts.info)
+            stack.callback(self._end_plugins, parts)
+            if parts.reloader is not None:
+                parts.reloader.start()
+                stack.callback(parts.reloader.close)
             parts.worker.start()
             stack.callback(self._close_worker, parts)
+            if parts.checkpoints is not None:
+                stack.callback(parts.checkpoints.close)
             reduction = threading.Thread(target=self._reduce, args=(parts,), name="livered-reduction")
             reduction.start()
             try:
@@ -205,6 +243,17 @@ class Session:
         plugins = make_plugins(self._loaded, backend)
         make_folder = partial(run_directory, self._name(), self._environ)
         folder = stack.enter_context(RunDirectory(make_folder(create=True), make_folder))
+        state_folder = None if self._recording is not None else self._state_folder
+        instance = None
+        if state_folder is not None:
+            instance = stack.enter_context(InstanceLock(state_folder, self._clock, self._stop))
+        memory = MemoryGuard(config, self._clock, state_folder, self._environ)
+        advice = memory.begin()
+        config = attrs.evolve(
+            config,
+            max_chunk_events=advice.max_chunk_events,
+            source=attrs.evolve(config.source, queue_events=advice.queue_events),
+        )
         simulator = None
         if self._simulate:
             simulator = stack.enter_context(simulated_beamline(self._loaded, config, self._stop))
@@ -214,13 +263,15 @@ class Session:
         hooks = Dispatcher(plugins, config.hooks.owner, self._clock, books)
         backoff = Backoff(config.publish.retry_first, config.publish.retry_longest)
         patience = Patience(backoff, config.publish.give_up_after * 3600.0)
-        outbox = self._outbox()
+        outbox = None if state_folder is None else Outbox(state_folder)
         worker = PublishWorker(
             hooks, results.show, self._clock, patience, outbox=outbox, taken=books.runs.taken
         )
         settings = PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures)
-        pipeline = Pipeline(hooks, self._publish, self.stop, self._clock, settings)
-        source = self._source(config, backend)
+        if advice.begin_from_now and self._recording is None:
+            config = attrs.evolve(config, from_start_of_run=False, start_time=None)
+        checkpoints = self._checkpointing(config, backend, hooks, use=not advice.begin_from_now)
+        source = self._source(config, backend, () if checkpoints is None else checkpoints.published)
         info = SessionInfo(
             instrument=config.instrument,
             backend=backend,
@@ -232,6 +283,22 @@ class Session:
             live=self._recording is None,
             stopping=self._stop.is_set,
         )
+        reloader = None
+        if self._again is not None:
+            reloader = make_reloader(hooks, self._loaded, self._again, info, self._clock, folder.path)
+        from_start = self._recording is None and (config.from_start_of_run or config.start_time is not None)
+        pipeline = Pipeline(
+            hooks,
+            self._publish,
+            self.stop,
+            self._clock,
+            settings,
+            checkpoints,
+            reloading=reloader,
+            can_replay=lambda: from_start,
+            first_missing=advice.missing,
+        )
+        memory.attach(getattr(source, "resize", None), lambda: pipeline.state)
         reporter = Reporter(
             folder,
             books,
@@ -241,14 +308,53 @@ class Session:
             update_every_s=config.update_every,
             clock=self._clock,
         )
-        return _Parts(hooks, worker, pipeline, source, info, books, results, reporter, simulator)
+        return _Parts(
+            hooks=hooks,
+            worker=worker,
+            pipeline=pipeline,
+            source=source,
+            info=info,
+            books=books,
+            results=results,
+            reporter=reporter,
+            memory=memory,
+            checkpoints=checkpoints,
+            instance=instance,
+            reloader=reloader,
+            simulator=simulator,
+        )
 
-    def _source(self, config: Config, backend: str) -> Source:
+    def _checkpointing(
+        self, config: Config, backend: str, hooks: Dispatcher, *, use: bool
+    ) -> Checkpointing | None:
+        """Make what keeps the run in hand; None where there is no run that another session could go on with."""
+        live = self._recording is None and not self._simulate and self._make_source is None
+        if not live or backend != "native" or (use and not config.from_start_of_run):
+            return None
+
+        def made_with() -> dict[str, str]:
+            parts = self._parts
+            reloader = None if parts is None else parts.reloader
+            loaded = self._loaded if reloader is None else reloader.loaded
+            return fingerprint(loaded, hooks.plugins)
+
+        checkpoints = Checkpointing(
+            self._state_folder, config.checkpoint, made_with, lambda: hooks.plugins, self._clock
+        )
+        checkpoints.load(use=use)
+        return checkpoints
+
+    def _source(self, config: Config, backend: str, over: Iterable[tuple[int, int]]) -> Source:
         if self._make_source is not None:
             return self._make_source(config, self._clock)
         if backend == "mantid":
             return mantid_source(config, self._clock)
-        return native_source(config, self._clock, self._recording)
+        return native_source(config, self._clock, self._recording, mark=self._mark, over=over)
+
+    def _mark(self, position: StreamPosition) -> None:
+        parts = self._parts
+        if parts is not None:
+            parts.pipeline.position_reached(position)
 
     def _name(self) -> str:
         """Name what runs: beside the service of an instrument others may try things on recordings of it."""
@@ -257,11 +363,8 @@ class Session:
             return f"{name}-simulated"
         return name if self._recording is None else f"{name}-recorded"
 
-    def _outbox(self) -> Outbox | None:
-        """Give the folder of unsent final results; None where they can be made again, from a recording."""
-        if self._recording is not None:
-            return None
-        return Outbox(partial(state_directory, self._name(), self._environ))
+    def _state_folder(self) -> Path:
+        return state_directory(self._name(), self._environ)
 
     def _publish(self, result: Result, run: RunInfo, update: Update) -> None:
         parts = self._parts
@@ -273,6 +376,10 @@ class Session:
 
     def _reduce(self, parts: _Parts) -> None:
         try:
+            if parts.checkpoints is not None and isinstance(parts.source, NativeSource):
+                position = parts.checkpoints.resume(parts.pipeline)
+                if position is not None:
+                    parts.source.resume(position)
             parts.source.run(parts.pipeline, self._stop)
         except BaseException as error:  # noqa: BLE001  (kept for the main thread, which reports it and ends)
             self._failure = error
@@ -298,6 +405,15 @@ class Session:
         if parts.worker.failure is not None:
             self._failure = parts.worker.failure
             self.stop()
+        elif parts.instance is not None and parts.instance.lost:
+            # What is kept belongs to the other one.
+            if parts.checkpoints is not None:
+                parts.checkpoints.abandon()
+            self._failure = LostInstance(parts.instance.lost)
+            self.stop()
+        elif why := parts.memory.look():
+            self._failure = MemoryLimitReached(why)
+            self.stop()
         elif parts.simulator is not None and not parts.simulator.is_running:
             self._failure = SourceError(
                 "The simulated beamline has ended by itself: the log may say why. Start again."
@@ -312,11 +428,18 @@ class Session:
         if waited_s is None:
             return False
         self._hung = True
+        who = whose_call(parts.hooks, self._clock.monotonic()) or "a hook, a script or Mantid hangs"
         self._failure = self._failure or SourceError(
-            f"Asked to stop, the reduction has not come back for {waited_s:.0f} s: a hook, a script or Mantid hangs. "
+            f"Asked to stop, the reduction has not come back for {waited_s:.0f} s: {who}. "
             "The process ends without it; what was not published is lost."
         )
         return True
+
+    def _end_plugins(self, parts: _Parts) -> None:
+        info = parts.info if parts.reloader is None else parts.reloader.info
+        within_s = self._loaded.config.hooks.stop_timeout
+        if end_within(parts.hooks, info, within_s, self._clock):
+            self._hung = True
 
     def _end(self, parts: _Parts) -> None:
         self._ended = True
@@ -324,6 +447,7 @@ class Session:
         parts.books.runs.session_ended(
             RunEndReason.SESSION_FAILED if failed else RunEndReason.SESSION_STOPPED
         )
+        parts.memory.close()
         parts.reporter.close()
 
     def _close_worker(self, parts: _Parts) -> None:

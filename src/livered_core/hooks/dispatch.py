@@ -1,71 +1,24 @@
 """Calling hooks: in order, contained, attributed, timed and checked.
 
-Everything that pluggy alone does not promise is here. Nobody else calls pluggy.
+Everything that pluggy alone does not promise is here and in `livered_core.hooks.table`. Nobody else calls pluggy.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
-import threading
-import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final, Protocol
-
-import attrs
-import pluggy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from livered_core.clocks import Clock
 from livered_core.errors import DataModelError, HookError, SinkLater
-from livered_core.hooks.defaults import DefaultTransforms
-from livered_core.hooks.inspection import implemented_hooks
-from livered_core.hooks.markers import PROJECT
+from livered_core.hooks.calls import Calls, CallStatistics, RunningCall
 from livered_core.hooks.registry import LoadedPlugin
-from livered_core.hooks.spec import TRANSFORMS, LiveredHooks
+from livered_core.hooks.table import CONTAINED, DEFAULTS, Table
 from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason, RunInfo, SessionInfo, Update
 
 _log = logging.getLogger(__name__)
-_CONTAINED: Final = (Exception, SystemExit)
-_LONGEST_ERROR: Final = 2_000
-_LONGEST_TRACEBACK: Final = 50_000
-_DEFAULTS: Final = LoadedPlugin("livered defaults", "", "livered-core", DefaultTransforms())
-
-
-@attrs.frozen
-class CallStatistics:
-    """How often a plugin's hook was called and how long it took.
-
-    Attributes
-    ----------
-    calls, failures
-        Numbers of calls and of calls that failed.
-    last_s, total_s
-        Seconds of the last call and of all; a wrapper's include what it wraps.
-    last_error
-        Text of the newest failure; empty without one.
-    """
-
-    calls: int = 0
-    failures: int = 0
-    last_s: float = 0.0
-    total_s: float = 0.0
-    last_error: str = ""
-
-
-@attrs.define(eq=False)
-class _Trail:
-    """Who answered and who raised during one call of a transform."""
-
-    answered: LoadedPlugin | None = None
-    answer: Any = None
-    raised: BaseException | None = None
-    culprit: LoadedPlugin | None = None
-
-    def note_answer(self, plugin: LoadedPlugin, answer: Any) -> None:
-        """Remember who gave the answer; a wrapper that hands an answer on did not give it."""
-        if self.answered is None or answer is not self.answer:
-            self.answered, self.answer = plugin, answer
 
 
 class Witness(Protocol):
@@ -79,13 +32,6 @@ class Witness(Protocol):
 
     def failed(self, failure: HookFailure, run: RunInfo | None) -> None:
         """Take note of a failure that was contained."""
-
-
-class _Transforms:
-    """What pluggy gets to see of a plugin: its transforms, watched."""
-
-    def __init__(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
-        self.__dict__.update(hooks)
 
 
 class Dispatcher:
@@ -113,42 +59,47 @@ class Dispatcher:
         clock: Clock,
         witness: Witness | None = None,
     ) -> None:
-        self._plugins = tuple(plugins)
-        self._clock = clock
         self._witness = witness
-        self._lock = threading.Lock()
-        self._statistics: dict[tuple[str, str], CallStatistics] = {}
-        self._consecutive: dict[tuple[str, str], int] = {}
-        self._trail = _Trail()
-        self._hooks: dict[str, dict[str, Callable[..., Any]]] = {}
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(LiveredHooks)
-        # pluggy calls the plugin that was registered last first.
-        for plugin in (_DEFAULTS, *reversed(self._plugins)):
-            roles = implemented_hooks(type(plugin.instance))
-            transforms = {
-                hook: self._watched(plugin, hook, role == "wrapper")
-                for hook, role in roles.items()
-                if hook in TRANSFORMS
-                and (role == "wrapper" or owners.get(hook, plugin.name) == plugin.name or plugin is _DEFAULTS)
-            }
-            self._hooks[plugin.name] = {h: getattr(plugin.instance, h) for h in roles if h not in TRANSFORMS}
-            self._manager.register(_Transforms(transforms), name=plugin.name)
+        self._calls = Calls(clock)
+        self._table = Table(plugins, owners, self._calls)
 
     @property
     def plugins(self) -> tuple[LoadedPlugin, ...]:
         """The plugins in the order of their calls, without the built-in defaults."""
-        return self._plugins
+        return self._table.plugins
 
     @property
     def sinks(self) -> tuple[str, ...]:
         """Names of the plugins that implement post_publish, in the order of their calls."""
-        return tuple(plugin.name for plugin in self._plugins if "post_publish" in self._hooks[plugin.name])
+        return self._table.sinks
 
     def statistics(self) -> dict[tuple[str, str], CallStatistics]:
         """Return a snapshot: (plugin, hook) to its statistics."""
-        with self._lock:
-            return dict(self._statistics)
+        return self._calls.statistics()
+
+    def running(self) -> tuple[RunningCall, ...]:
+        """Return the calls that have not come back, in the order in which they began; safe from any thread."""
+        return self._calls.running()
+
+    def replace(self, plugins: Sequence[LoadedPlugin], owners: Mapping[str, str]) -> Table:
+        """Put other plugins in the place of all that there are; for the reduction thread, between two calls.
+
+        Statistics go on, rows of failures begin anew. A sink that is in a call finishes it.
+
+        Parameters
+        ----------
+        plugins, owners
+            As at the beginning; `sinks` must stay the same.
+
+        Returns
+        -------
+        Table
+            What was there before: `Table.wait_idle` says when no sink of it is in a call any more.
+        """
+        table = Table(plugins, owners, self._calls)
+        before, self._table = self._table, table
+        self._calls.forget_rows()
+        return before
 
     # Lifecycle: every plugin; failures are contained and reported.
 
@@ -175,17 +126,19 @@ class Dispatcher:
     def report(self, failure: HookFailure, run: RunInfo | None) -> None:
         """Log a failure and tell every plugin's on_error of it; nobody is told of a failure of on_error itself, which is logged."""
         self._note(failure, run)
-        for plugin in self._plugins:
-            hook = self._hooks[plugin.name].get("on_error")
+        table = self._table
+        for plugin in table.plugins:
+            hook = table.hook(plugin, "on_error")
             if hook is None:
                 continue
             try:
                 self._timed(plugin, "on_error", hook, {"failure": failure, "run": run})
-            except _CONTAINED as error:
-                self._note(self._failure(plugin, "on_error", error, None), run)
+            except CONTAINED as error:
+                self._note(self._calls.failed(plugin, "on_error", error, None), run)
 
     def _note(self, failure: HookFailure, run: RunInfo | None) -> None:
-        _log.error("%s\n%s", failure.sentence, failure.traceback)
+        about = {"plugin": failure.plugin, "chunk": failure.chunk_sequence, "run": run.number if run else None}
+        _log.error("%s\n%s", failure.sentence, failure.traceback, extra=about)
         if self._witness is not None:
             self._witness.failed(failure, run)
 
@@ -244,12 +197,23 @@ class Dispatcher:
         SinkLater
             When the sink wants to be asked again later.
         """
-        plugin = next(plugin for plugin in self._plugins if plugin.name == sink)
-        hook = self._hooks[sink]["post_publish"]
+        with self._held() as table:
+            return self._offer(table, sink, {"result": result, "run": run, "update": update})
+
+    @contextmanager
+    def _held(self) -> Iterator[Table]:
+        """Hold the table that is there, so that nobody ends its plugins meanwhile."""
+        while True:
+            table = self._table
+            with table.in_use():
+                if table is self._table:
+                    yield table
+                    return
+
+    def _offer(self, table: Table, sink: str, arguments: Mapping[str, Any]) -> Receipt | None:
+        plugin, hook = table.sink(sink)
         try:
-            receipt = self._timed(
-                plugin, "post_publish", hook, {"result": result, "run": run, "update": update}
-            )
+            receipt = self._timed(plugin, "post_publish", hook, arguments)
             if not isinstance(receipt, (Receipt, type(None))):
                 message = (
                     f"post_publish must return a Receipt or None and returned a {type(receipt).__name__}."
@@ -258,23 +222,24 @@ class Dispatcher:
         except SinkLater:
             raise
         except BaseException as error:  # (it is on a thread of its own: nobody else meant it to end)
-            raise HookError(self._failure(plugin, "post_publish", error, None)) from error
-        self._succeeded(plugin, "post_publish")
+            raise HookError(self._calls.failed(plugin, "post_publish", error, None)) from error
+        self._calls.succeeded(plugin, "post_publish")
         return receipt
 
     def _call_every(
         self, hook: str, arguments: Mapping[str, Any], run: RunInfo | None, *, reverse: bool = False
     ) -> None:
-        for plugin in reversed(self._plugins) if reverse else self._plugins:
-            function = self._hooks[plugin.name].get(hook)
+        table = self._table
+        for plugin in reversed(table.plugins) if reverse else table.plugins:
+            function = table.hook(plugin, hook)
             if function is None:
                 continue
             try:
                 self._timed(plugin, hook, function, arguments)
-            except _CONTAINED as error:
-                self.report(self._failure(plugin, hook, error, None), run)
+            except CONTAINED as error:
+                self.report(self._calls.failed(plugin, hook, error, None), run)
             else:
-                self._succeeded(plugin, hook)
+                self._calls.succeeded(plugin, hook)
 
     def _transform(
         self,
@@ -283,147 +248,35 @@ class Dispatcher:
         check: Callable[[Any], None] | None = None,
         **arguments: Any,
     ) -> Any:
-        trail = self._trail = _Trail()
+        table = self._table
         try:
-            answer = getattr(self._manager.hook, hook)(**arguments)
+            answer = table.transform(hook, arguments)
             if check is not None:
                 check(answer)
-        except _CONTAINED as error:
+        except CONTAINED as error:
+            trail = table.trail
             by_plugin = trail.culprit if error is trail.raised else trail.answered
-            culprit = by_plugin or self._owner(hook)
-            raise HookError(self._failure(culprit, hook, error, chunk_sequence)) from error
-        for plugin in (*self._plugins, _DEFAULTS):
-            self._succeeded(plugin, hook)
+            culprit = by_plugin or table.owner(hook)
+            raise HookError(self._calls.failed(culprit, hook, error, chunk_sequence)) from error
+        for plugin in (*table.plugins, DEFAULTS):
+            self._calls.succeeded(plugin, hook)
         return answer
-
-    def _owner(self, hook: str) -> LoadedPlugin:
-        owners = [p for p in self._plugins if hook in implemented_hooks(type(p.instance))]
-        return owners[0] if owners else _DEFAULTS
 
     def _timed(
         self, plugin: LoadedPlugin, hook: str, function: Callable[..., Any], arguments: Mapping[str, Any]
     ) -> Any:
         wanted = {name: arguments[name] for name in _accepted(function)}
-        started = self._clock.monotonic()
+        call = self._calls.begin(plugin, hook)
         try:
             return function(**wanted)
         finally:
-            self._count(plugin, hook, self._clock.monotonic() - started)
-
-    def _watched(self, plugin: LoadedPlugin, hook: str, is_wrapper: bool) -> Callable[..., Any]:
-        """Wrap a transform so that calls are timed and whoever raised or answered is known."""
-        function = getattr(plugin.instance, hook)
-
-        def blame(error: BaseException) -> None:
-            if self._trail.raised is not error:
-                self._trail.raised, self._trail.culprit = error, plugin
-
-        @functools.wraps(function)
-        def owner(*args: Any) -> Any:
-            started = self._clock.monotonic()
-            try:
-                answer = function(*args)
-            except _CONTAINED as error:
-                blame(error)
-                raise
-            finally:
-                self._count(plugin, hook, self._clock.monotonic() - started)
-            if answer is not None:
-                self._trail.note_answer(plugin, answer)
-            return answer
-
-        @functools.wraps(function)
-        def wrapper(*args: Any) -> Generator[None, Any, Any]:
-            started = self._clock.monotonic()
-            try:
-                generator = function(*args)
-                next(generator)
-                try:
-                    outcome = yield
-                except BaseException as error:  # noqa: BLE001  (the wrapper's to catch or to pass on)
-                    answer = _finish(generator, error)
-                else:
-                    answer = _finish(generator, outcome)
-            except _CONTAINED as error:
-                blame(error)
-                raise
-            finally:
-                self._count(plugin, hook, self._clock.monotonic() - started)
-            self._trail.note_answer(plugin, answer)
-            return answer
-
-        return wrapper if is_wrapper else owner
-
-    def _count(self, plugin: LoadedPlugin, hook: str, seconds: float) -> None:
-        with self._lock:
-            so_far = self._statistics.get((plugin.name, hook), CallStatistics())
-            self._statistics[plugin.name, hook] = attrs.evolve(
-                so_far, calls=so_far.calls + 1, last_s=seconds, total_s=so_far.total_s + seconds
-            )
-
-    def _succeeded(self, plugin: LoadedPlugin, hook: str) -> None:
-        with self._lock:
-            self._consecutive.pop((plugin.name, hook), None)
-
-    def _failure(
-        self, plugin: LoadedPlugin, hook: str, error: BaseException, chunk_sequence: int | None
-    ) -> HookFailure:
-        key = (plugin.name, hook)
-        text = _words(error)
-        with self._lock:
-            self._consecutive[key] = self._consecutive.get(key, 0) + 1
-            so_far = self._statistics.get(key, CallStatistics())
-            self._statistics[key] = attrs.evolve(so_far, failures=so_far.failures + 1, last_error=text)
-            consecutive = self._consecutive[key]
-        return HookFailure(
-            plugin=plugin.name,
-            version=plugin.version,
-            hook=hook,
-            error=text,
-            traceback=_trace(error),
-            chunk_sequence=chunk_sequence,
-            consecutive=consecutive,
-        )
-
-
-def _finish(generator: Generator[None, Any, Any], outcome: Any) -> Any:
-    """Run a wrapper from its yield to its end."""
-    try:
-        generator.throw(outcome) if isinstance(outcome, BaseException) else generator.send(outcome)
-    except StopIteration as stop:
-        return stop.value
-    generator.close()
-    message = "A wrapper must yield once and yielded again."
-    raise DataModelError(message)
+            self._calls.finish(call)
 
 
 def _is_something(answer: Any) -> None:
     if answer is None:
         message = "The answer is None: a wrapper must return what its yield gave, or something in its place."
         raise DataModelError(message)
-
-
-def _words(error: BaseException) -> str:
-    """Type and text in one line; an exception may fail even in saying what it is."""
-    try:
-        return _shortened(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_ERROR)
-    except BaseException:  # noqa: BLE001  (nothing more is known of it)
-        return type(error).__name__
-
-
-def _trace(error: BaseException) -> str:
-    try:
-        return _shortened("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK)
-    except BaseException:  # noqa: BLE001  (it is a plugin's class, and may fail in anything it is asked)
-        return f"There is no traceback: the {type(error).__name__} cannot be written.\n"
-
-
-def _shortened(text: str, most: int) -> str:
-    """Leave out the middle of a long text: some exceptions hold the whole answer of a server."""
-    left_out = len(text) - most
-    if left_out <= 0:
-        return text
-    return f"{text[: most // 2]} ... ({left_out} characters left out) ... {text[-(most // 2) :]}"
 
 
 def _accepted(function: Callable[..., Any]) -> tuple[str, ...]:

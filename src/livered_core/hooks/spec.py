@@ -78,7 +78,7 @@ class LiveredHooks:
         """Close what `session_started` opened.
 
         When: once, at the very end, also after an error; plugins are called in reverse order.
-        Thread: main.
+        Thread: one of its own; asked to stop, livered ends without a plugin that does not come back.
         Returns: nothing.
         On failure: contained, reported to `on_error`.
 

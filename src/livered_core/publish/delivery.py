@@ -127,6 +127,7 @@ class Delivery:
             return []
         oldest_ns = self._stage.clock.now_ns() - after_s * 1e9
         old = [parcel for parcel in self._queue.unsent if parcel.since_ns < oldest_ns]
+        self._queue.given_up += len(old)
         for parcel in old:
             self._queue.forget(parcel)
             if self._keeper is not None and parcel.to_keep:
@@ -205,6 +206,7 @@ class Delivery:
                 queue.name,
                 receipt.size,
                 receipt.where,
+                extra={"plugin": queue.name},
             )
 
     def _passed(self, taken: Parcel) -> Parcel | None:

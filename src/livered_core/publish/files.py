@@ -19,6 +19,7 @@ from livered_core.clocks import Clock, SystemClock
 from livered_core.errors import SinkRejected, SinkUnavailable
 from livered_core.hooks.markers import hookimpl
 from livered_core.model import Curve, Image, Receipt, Result, RunInfo, SessionInfo, Update
+from livered_core.publish.disk_space import free_bytes
 from livered_core.publish.files_settings import FilesSettings, folder_problem
 from livered_core.publish.text import column_text, header_lines, unique_slugs
 
@@ -81,7 +82,8 @@ class FilesPlugin:
     def post_publish(self, result: Result, run: RunInfo, update: Update) -> Receipt | None:
         """Write the files of a final result; of another one where that is configured, due and something new.
 
-        Files that an earlier result of the same run had, and this one has not, are removed.
+        Files that an earlier result of the same run had, and this one has not, are removed. While the disk has less
+        room than should stay free, only final results are written.
 
         Returns
         -------
@@ -105,6 +107,8 @@ class FilesPlugin:
         sizes: dict[Path, int] = {}
         h5py_missing = False
         try:
+            if not update.final and self._is_short_of_room(folder):
+                return None
             self._sweep(folder)
             with atomic_set() as write:
                 # One after the other: only one of them is in memory.
@@ -150,6 +154,10 @@ class FilesPlugin:
         if last is None or last.run_number != run.number:
             return True
         return last.content != content and self.clock.monotonic() - last.at_s >= self.settings.every
+
+    def _is_short_of_room(self, folder: Path) -> bool:
+        least = 0 if self._session is None else self._session.disk_free
+        return least > 0 and free_bytes(folder) < least
 
     def _output_folder(self) -> Path:
         if self._session is not None and self._session.output_dir:

@@ -16,6 +16,7 @@ from livered_core.publish.published_runs import RunKey
 from livered_core.publish.sinks import Parcel, SinkQueue
 from livered_core.publish.stage import Stage
 from livered_core.publish.stored import StoredDamaged, StoredTooNew
+from livered_core.publish.unsent_budget import WaitingFile
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +129,7 @@ class FinalKeeper:
     def _open_folder(self) -> None:
         if not self._outbox.is_open:
             self._queue(self._outbox.open())
+            self._stay_within_budget()
 
     def _queue(self, kept: Kept) -> None:
         with self._stage.lock:
@@ -171,6 +173,38 @@ class FinalKeeper:
             settled = all(p.stored or p.done for p in parcels[0][1].siblings)
         if settled:
             self._attempt(lambda: self._outbox.note_published(item.run))
+        if name:
+            self._stay_within_budget()
+
+    def _stay_within_budget(self) -> None:
+        """Give up the oldest of what waits on disk, each with a sentence, until the others fit."""
+        try:
+            for file in self._outbox.beyond_budget():
+                for sink in file.sinks:
+                    self._give_up(sink, file)
+        except OSError as error:
+            _log.warning("What waits on disk for sinks cannot be kept within unsent in [limits]: %s.", error)
+
+    def _give_up(self, sink: str, file: WaitingFile) -> None:
+        self._outbox.remove(sink, file.name)
+        with self._stage.lock:
+            queue = self._queues.get(sink)
+            waits = [] if queue is None else [p for p in queue.unsent if p.stored == file.name]
+            for parcel in waits:
+                assert queue is not None
+                parcel.done = True
+                queue.forget(parcel)
+                queue.given_up += 1
+                queue.wake.set()
+                _let_go(parcel)
+        _log.warning(
+            "The final result of run %d for the sink %s%s is given up: what waits on disk takes more than unsent in "
+            "[limits] allows (%d bytes).",
+            file.run,
+            sink,
+            ", which could not be read," if file.damaged else "",
+            self._outbox.budget,
+        )
 
     def _prepare(self, queue: SinkQueue, parcel: Parcel) -> None:
         with self._stage.lock:

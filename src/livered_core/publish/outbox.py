@@ -24,6 +24,7 @@ from livered_core.publish.latest import Published
 from livered_core.publish.lock_file import LockHeld, sign, take
 from livered_core.publish.published_runs import PublishedRuns, RunKey
 from livered_core.publish.stored import StoredDamaged, from_bytes, to_bytes
+from livered_core.publish.unsent_budget import WaitingFile, beyond_budget, waiting_files
 
 _log = logging.getLogger(__name__)
 
@@ -97,10 +98,13 @@ class Outbox:
     ----------
     state_folder
         Gives the state folder of the instrument, made where it is missing; its ConfigError says why it cannot be.
+    budget
+        Most disk that the folder should take, bytes; 0 for no limit.
     """
 
-    def __init__(self, state_folder: Callable[[], Path]) -> None:
+    def __init__(self, state_folder: Callable[[], Path], budget: int = 0) -> None:
         self._state_folder = state_folder
+        self.budget = budget
         self._folder: Path | None = None
         self._lock: int | None = None
         self._last = 0
@@ -226,6 +230,10 @@ class Outbox:
         path = self._path(sink, name)
         path.unlink(missing_ok=True)
         sync(path.parent)
+
+    def beyond_budget(self) -> list[WaitingFile]:
+        """List what must go so that the folder takes no more disk than it may, oldest first."""
+        return beyond_budget(waiting_files(files_below(self._opened())), self.budget) if self.budget else []
 
     def note_published(self, run: RunInfo) -> None:
         """Remember for the next sessions that the final result of a run has been published."""

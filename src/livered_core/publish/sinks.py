@@ -37,6 +37,8 @@ class SinkStatus:
         Its newest receipt; None before the first.
     last_error
         Why its newest attempt failed; empty when it did not.
+    given_up
+        Final results that it will never get: they waited for too long, or took too much disk.
     """
 
     name: str
@@ -45,6 +47,7 @@ class SinkStatus:
     unsent_finals: int
     last_receipt: Receipt | None
     last_error: str
+    given_up: int = 0
 
 
 @attrs.define(eq=False)
@@ -132,6 +135,7 @@ class SinkQueue:
     last_error: str = ""
     said: str = ""
     unsaid: int = 0
+    given_up: int = 0
     _n_finals: int = 0
 
     @property
@@ -198,8 +202,10 @@ class SinkQueue:
             self.newest = None
 
     def hold(self, parcel: Parcel) -> None:
-        """Set a final result aside until the sink has taken something else."""
+        """Set a final result aside until the sink has taken something else; not one that was given up meanwhile."""
         self.forget(parcel)
+        if parcel.done:
+            return
         self.held.append(parcel)
         if parcel.stored:
             parcel.item = None

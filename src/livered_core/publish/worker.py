@@ -168,7 +168,9 @@ class PublishWorker:
         """Return how each sink is doing; safe from any thread."""
         with self._lock:
             return tuple(
-                SinkStatus(q.name, q.delivered, q.refused, len(q.unsent), q.last_receipt, q.last_error)
+                SinkStatus(
+                    q.name, q.delivered, q.refused, len(q.unsent), q.last_receipt, q.last_error, q.given_up
+                )
                 for q in self._queues
             )
 

@@ -17,11 +17,15 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from livered_core.chunking.cut import cut_chunk
+from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
 from livered_core.errors import HookError, LiveredError
+from livered_core.hooks.boundary import Boundary, Reloading
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.markers import SKIP, BegunAnew
 from livered_core.model import Chunk, Result, RunEndReason, RunInfo, SlowLog, Update
+from livered_core.reduction.keeping import Checkpoints, NoCheckpoints
 from livered_core.reduction.run_state import RunState
 
 _log = logging.getLogger(__name__)
@@ -66,6 +70,14 @@ class Pipeline:
         For the lag of an update.
     settings
         Run edges and failures.
+    checkpoints
+        Keeps what is accumulated.
+    reloading
+        Takes up changed plugins between two calls of hooks; None where nothing may change.
+    can_replay
+        Whether the source can have a run come again from its start.
+    first_missing
+        Why the first run that begins is not complete; empty when nothing is known to be missing.
     """
 
     def __init__(
@@ -75,12 +87,25 @@ class Pipeline:
         finished: Callable[[], None],
         clock: Clock,
         settings: PipelineSettings,
+        checkpoints: Checkpoints | None = None,
+        *,
+        reloading: Reloading | None = None,
+        can_replay: Callable[[], bool] = bool,
+        first_missing: str = "",
     ) -> None:
         self._hooks = hooks
         self._publish = publish
         self._finished = finished
         self._clock = clock
         self._settings = settings
+        self._checkpoints = checkpoints or NoCheckpoints()
+        self._reloading = reloading
+        self._can_replay = can_replay
+        self._first_missing = first_missing
+        self._newest: Chunk | None = None
+        self._note = ""
+        # The run in hand as it was between two chunks, with the place in the stream that belongs to it.
+        self._resting: tuple[RunState, StreamPosition] | None = None
         self._state: RunState | None = None
         self._begun: RunState | None = None
         self._kept: RunState | None = None
@@ -99,6 +124,51 @@ class Pipeline:
         """The run in hand; None between runs. A snapshot: safe to read from any thread."""
         return self._state
 
+    def resume(
+        self, state: RunState, position: StreamPosition, restore: Callable[[], str], *, ended: bool = False
+    ) -> str:
+        """Take a run in hand as another session left it; called before the source runs.
+
+        Parameters
+        ----------
+        state
+            The run.
+        position
+            Where in the stream it stands.
+        restore
+            Gives the plugins what they kept of it, after run_started; says why that cannot be, empty when it is done.
+        ended
+            Whether the run is over, and only its last update is to be made.
+
+        Returns
+        -------
+        str
+            Why it cannot be gone on with; nothing is in hand then. Empty when it is.
+        """
+        self._state, self._begun, self._last_result = state, None, None
+        self._hooks.run_started(state.run)
+        why = restore()
+        if why:
+            self._hooks.run_ended(state.run, RunEndReason.BEGUN_AGAIN)
+            self._state = None
+            return why
+        self._resting = (state, position)
+        if not ended:
+            # What was seen before is seen again at once.
+            self.update_due()
+        return ""
+
+    def carry_on(self, state: RunState) -> None:
+        """Keep the data of a run that another session has ended for the next one (``run_transition = "keep"``)."""
+        if self._settings.run_transition == "keep":
+            self._kept = state
+
+    def position_reached(self, position: StreamPosition) -> None:
+        """Note where in the stream the run in hand stands, with all chunks before reduced."""
+        if self._state is not None:
+            self._resting = (self._state, position)
+            self._checkpoints.reached(*self._resting)
+
     def run_began(self, run: RunInfo, missing: str = "") -> None:
         """Begin a run with nothing accumulated.
 
@@ -109,12 +179,16 @@ class Pipeline:
         missing
             Why the data do not begin at the run's start; empty when they do.
         """
+        self._take_up_changes()
+        self._newest, self._note = None, ""
         state = RunState(run)
         if self._kept is not None:
             state = self._kept.carried_into(run)
         self._begun = state
-        if missing:
-            state = state.with_missing(missing)
+        self._resting = None
+        for sentence in (missing, self._first_missing):
+            state = state.with_missing(sentence) if sentence else state
+        self._first_missing = ""
         self._state = state
         self._last_result = None
         _log.info("Run %d began: %s", run.number, run.title or "no title yet")
@@ -139,6 +213,8 @@ class Pipeline:
         # Updates go on counting: what a sink gets later is newer.
         again = RunState(state.run) if begun is None else attrs.evolve(begun, run=state.run)
         self._state = self._shown = attrs.evolve(again, updates=state.updates)
+        self._resting = self._newest = None
+        self._note = ""
         self._hooks.run_started(state.run)
 
     def data_missing(self, sentence: str) -> None:
@@ -155,8 +231,11 @@ class Pipeline:
         TooManyFailures
             When a hook has failed too often in a row.
         """
+        self._take_up_changes()
         state = self._running()
         self._logs = chunk.logs
+        if self._reloading is not None:
+            self._newest = cut_chunk(chunk)
         try:
             processed = self._hooks.process_chunk(chunk, state.run)
             if processed is SKIP:
@@ -177,6 +256,41 @@ class Pipeline:
         anew = RunState(state.run, updates=state.updates)
         return anew.with_missing(f"{why} Data before that are left out.")
 
+    def _take_up_changes(self) -> None:
+        """Let changed plugins take the place of these, between two calls of hooks."""
+        reloading, state = self._reloading, self._state
+        if reloading is None or not reloading.wanted:
+            return
+        boundary = Boundary(accumulated=None if self._kept is None else self._kept.accumulated)
+        if state is not None:
+            boundary = Boundary(
+                run=state.run,
+                accumulated=state.accumulated,
+                chunk=self._newest,
+                update=state.update(final=False, now_ns=self._clock.now_ns()),
+                can_replay=self._can_replay(),
+            )
+        swapped = reloading.at_boundary(boundary)
+        if swapped is None:
+            return
+        self._settings = attrs.evolve(
+            self._settings, max_consecutive_failures=swapped.max_consecutive_failures
+        )
+        self._checkpoints.plugins_changed()
+        # What the run began with was made by the plugins before.
+        self._begun = None
+        if state is None:
+            if self._kept is not None:
+                self._kept = attrs.evolve(self._kept, accumulated=swapped.accumulated)
+        elif swapped.replay:
+            self._state, self._resting = self._begun_anew(state, swapped.replay), None
+        else:
+            # Another object, so that the next update shows what the plugins make of it.
+            self._state = attrs.evolve(state, accumulated=swapped.accumulated)
+            self._note = swapped.note or self._note
+            if self._resting is not None:
+                self._resting = (self._state, self._resting[1])
+
     def replay_wanted(self) -> str:
         """Say once why the run in hand should come again from its start; empty when it should not."""
         why, self._replay_wanted = self._replay_wanted, ""
@@ -190,6 +304,7 @@ class Pipeline:
         TooManyFailures
             When a hook has failed too often in a row.
         """
+        self._take_up_changes()
         if self._state is not None and self._state is not self._shown:
             self._update(final=False)
 
@@ -202,8 +317,11 @@ class Pipeline:
             When a hook has failed too often in a row; the run is ended all the same.
         """
         final = reason in FINAL_REASONS
+        rested = self._rested()
         try:
             if final:
+                if rested is not None:
+                    self._checkpoints.run_ends(*rested, reason)
                 self._update(final=True)
             elif reason is RunEndReason.SESSION_STOPPED:
                 self.update_due()
@@ -212,7 +330,9 @@ class Pipeline:
             self._hooks.run_ended(state.run, reason)
             _log.info("Run %d: %s after %d events.", state.run.number, reason.value, state.n_events)
             self._kept = state if self._settings.run_transition == "keep" else None
-            self._state = None
+            self._state = self._resting = None
+            if rested is not None and not final:
+                self._checkpoints.session_ends(attrs.evolve(rested[0], updates=state.updates), rested[1])
         if final and self._settings.run_transition == "stop":
             self._finished()
 
@@ -230,6 +350,8 @@ class Pipeline:
             sentence = "The last post_process failed: the curves are those of the update before."
             update = attrs.evolve(update, complete=False, missing=(*update.missing, sentence))
         if result is not None:
+            if self._note:
+                result = attrs.evolve(result, metadata={**result.metadata, "reloaded": self._note})
             self._last_result = result
             self._state = self._shown = attrs.evolve(state, updates=update.sequence)
             self._publish(result, state.run, update)
@@ -248,6 +370,14 @@ class Pipeline:
                 "Mend what failed; its traceback is in the log."
             )
             raise TooManyFailures(message) from error
+
+    def _rested(self) -> tuple[RunState, StreamPosition] | None:
+        """Return the run in hand as it was between two chunks, with what has become known of it since."""
+        if self._resting is None:
+            return None
+        state, (before, position) = self._running(), self._resting
+        known = attrs.evolve(before, run=state.run, missing=state.missing, updates=state.updates)
+        return known, position
 
     def _running(self) -> RunState:
         if self._state is None:

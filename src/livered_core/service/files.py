@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from livered_core.atomic import write_atomically
 from livered_core.config.xdg import xdg_folder
 from livered_core.errors import ConfigError
 from livered_core.service.unit import MARKER
+
+WANTED_BY: Final = "default.target.wants"
+"""Folder of the links to units that start when the person's service manager does."""
 
 
 def unit_folder(environ: Mapping[str, str]) -> Path:
@@ -42,7 +47,7 @@ def write_unit(path: Path, text: str) -> bool:
     ConfigError
         When there is a file that livered did not write, or the folder cannot be written.
     """
-    before = _own_text(path)
+    before = own_text(path)
     if before == text:
         return False
     try:
@@ -66,7 +71,7 @@ def remove_unit(path: Path) -> list[Path]:
     ConfigError
         When livered did not write the unit, or it cannot be removed.
     """
-    if _own_text(path) is None:
+    if own_text(path) is None:
         return []
     removed = []
     for file in (path, *sorted(path.parent.glob(f"*.wants/{path.name}"))):
@@ -79,12 +84,41 @@ def remove_unit(path: Path) -> list[Path]:
     return removed
 
 
+def enable(path: Path) -> Path:
+    """Let a unit start at login, and with lingering at boot, as ``systemctl --user enable`` does.
+
+    Returns
+    -------
+    Path
+        The link that was made.
+
+    Raises
+    ------
+    ConfigError
+        When the link cannot be made.
+    """
+    link = path.parent / WANTED_BY / path.name
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(path)
+    except OSError as error:
+        message = f"{link} cannot be made ({error.strerror}): see to the folder's permissions."
+        raise ConfigError(message) from None
+    return link
+
+
+def is_enabled(path: Path) -> bool:
+    """Say whether a unit starts at login."""
+    return any(path.parent.glob(f"*.wants/{path.name}"))
+
+
 def drop_ins(path: Path) -> list[Path]:
     """Give the files with which a person changes a unit."""
     return sorted((path.parent / f"{path.name}.d").glob("*.conf"))
 
 
-def _own_text(path: Path) -> str | None:
+def own_text(path: Path) -> str | None:
     """Read a unit that livered wrote; None where there is none.
 
     Raises

@@ -9,8 +9,13 @@ from collections.abc import Mapping
 
 import attrs
 
+from livered_core.model.text import one_line
+
 _BEATS: float = 4.0
 """Signs of life within the time after which systemd would end the process."""
+_STATUS_EVERY_S: float = 5.0
+_LONGEST_STATUS: int = 500
+"""Characters of a status that are told."""
 
 
 @attrs.define(eq=False)
@@ -31,6 +36,9 @@ class Notifier:
     address: str = ""
     watchdog_s: float = 0.0
     _is_ready: bool = False
+    _stops: bool = False
+    _status: str = ""
+    _status_s: float = 0.0
     _turns: int = -1
     _said_s: float = 0.0
 
@@ -61,6 +69,34 @@ class Notifier:
             self._turns, self._said_s = turns, now_s
             self._tell("WATCHDOG=1")
 
+    def status(self, now_s: float, line: str, *, at_once: bool = False) -> None:
+        """Say what the service is doing, where that has changed, and not more often than every few seconds.
+
+        Parameters
+        ----------
+        now_s
+            Monotonic seconds.
+        line
+            One line for people; ``systemctl --user status`` shows it.
+        at_once
+            Whether it does not wait for its turn.
+        """
+        waits = bool(self._status) and now_s - self._status_s < _STATUS_EVERY_S
+        if line == self._status or (waits and not at_once):
+            return
+        self._status, self._status_s = line, now_s
+        self._tell(f"STATUS={_one_short_line(line)}")
+
+    def stopping(self) -> None:
+        """Say once that the service is about to end."""
+        if not self._stops:
+            self._stops = True
+            self._tell("STOPPING=1")
+
+    def last_words(self, sentence: str) -> None:
+        """Say why the service ends; systemd keeps it, where nobody may read the journal."""
+        self._tell(f"STATUS={_one_short_line(sentence)}")
+
     def _tell(self, state: str) -> None:
         if not self.address:
             return
@@ -70,4 +106,9 @@ class Notifier:
             contextlib.suppress(OSError),  # without its manager livered does its work all the same
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection,
         ):
-            connection.sendto(state.encode(), address)
+            connection.sendto(state.encode(errors="replace"), address)
+
+
+def _one_short_line(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _LONGEST_STATUS else line[: _LONGEST_STATUS - 3] + "..."

@@ -6,8 +6,10 @@ systemd.unit(5) on specifiers, and systemd.service(5) on command lines.
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +22,13 @@ MARKER: Final = (
 )
 """First line of a unit that livered may overwrite and remove."""
 
-_MARGIN_S: Final = 30.0
-"""Seconds that livered has to stop beyond those that Mantid and the sinks may take."""
-_WATCHDOG_S: Final = 900
-"""No chunk, and no update, should take so many seconds."""
+_ABORT_S: Final = 30
+"""Seconds that a process which gets on no more has to write its stacks, before it is killed."""
 # Control characters, and what stands for bytes that are no UTF-8: systemd passes over lines with either.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _ESCAPED: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_OWN_SECTION: Final = "X-Livered"
+"""systemd passes over sections whose names begin with ``X-``; here livered keeps what `installed` reads back."""
 _TEXT: Final = """\
 {marker}
 # Yours to add: {name}.d/*.conf, for example with `systemctl --user edit {name}`.
@@ -46,6 +48,7 @@ WorkingDirectory={folder}
 # It says in the journal all that is wrong, and does not decide: a failed ExecStartPre would be tried again for ever.
 ExecStartPre=-{check}
 ExecStart={run}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=10
 # Exit code 2: the configuration is wrong, and trying again does not help.
@@ -53,9 +56,24 @@ RestartPreventExitStatus=2
 KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec={stop}
-
+# What does not get on writes where it hangs (SIGABRT); no core, which would be gigabytes of somebody's data.
+TimeoutStartFailureMode=abort
+TimeoutStopFailureMode=abort
+TimeoutAbortSec={abort}
+LimitCORE=0
+# When memory is short the kernel ends one process, and not the dashboard and the reduction together.
+OOMPolicy=continue
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+SystemCallArchitectures=native
+{more}
 [Install]
 WantedBy=default.target
+
+[{own}]
+Version={version}
+Config={config}
 """
 
 
@@ -69,6 +87,8 @@ class ServiceUnit:
         Short name.
     python
         Absolute path of the interpreter in which livered is installed.
+    module
+        Arguments with which it runs livered; see `livered_core.interpreter.module_arguments`.
     host
         Name of the only machine on which it runs.
     working_directory
@@ -76,16 +96,35 @@ class ServiceUnit:
     check, run
         Arguments of ``livered``, from the command's name on.
     stop_timeout
-        Seconds that Mantid and the sinks together may take to stop.
+        Seconds that everything together may take to stop.
+    watchdog
+        Seconds without a sign of life after which systemd ends it; 0 for never.
+    memory_max
+        Most memory, as systemd writes it; empty for no limit.
+    cores
+        Most CPU time, in cores; 0 for no limit.
+    credentials
+        Name and absolute path of each file that systemd hands over.
+    config
+        Absolute path of the configuration file that was given; empty for none.
+    version
+        Version of livered that writes it.
     """
 
     instrument: str
     python: Path
+    module: tuple[str, ...]
     host: str
     working_directory: Path
     check: tuple[str, ...]
     run: tuple[str, ...]
     stop_timeout: float
+    watchdog: float = 900.0
+    memory_max: str = ""
+    cores: float = 0.0
+    credentials: tuple[tuple[str, Path], ...] = ()
+    config: str = ""
+    version: str = ""
 
     @property
     def name(self) -> str:
@@ -111,12 +150,29 @@ def unit_text(unit: ServiceUnit) -> str:
         name=unit.name,
         instrument=unit.instrument,
         host=unit.host.replace("%", "%%"),
-        folder=folder_word(unit.working_directory),
-        check=command_line(unit.python, ("-m", "livered_core", *unit.check)),
-        run=command_line(unit.python, ("-m", "livered_core", *unit.run)),
-        watchdog=_WATCHDOG_S,
-        stop=math.ceil(unit.stop_timeout + _MARGIN_S),
+        folder=path_text(unit.working_directory),
+        check=command_line(unit.python, (*unit.module, *unit.check)),
+        run=command_line(unit.python, (*unit.module, *unit.run)),
+        watchdog=f"{unit.watchdog:g}",
+        stop=math.ceil(unit.stop_timeout),
+        abort=_ABORT_S,
+        more="".join(f"{line}\n" for line in _limits_and_credentials(unit)),
+        own=_OWN_SECTION,
+        version=unit.version,
+        config=json.dumps(unit.config),
     )
+
+
+def _limits_and_credentials(unit: ServiceUnit) -> Iterator[str]:
+    if unit.memory_max:
+        yield f"MemoryMax={unit.memory_max}"
+    if unit.cores:
+        threads = math.ceil(unit.cores)
+        yield f"CPUQuota={max(1, round(100 * unit.cores))}%"
+        # Libraries count the machine's cores, and would begin threads that wait for each other.
+        yield f"Environment=OMP_NUM_THREADS={threads} NUMBA_NUM_THREADS={threads}"
+    for name, path in unit.credentials:
+        yield f"LoadCredential={name}:{path_text(path)}"
 
 
 def command_line(program: Path, arguments: tuple[str, ...]) -> str:
@@ -166,19 +222,19 @@ def argument_word(argument: str) -> str:
     return '"' + "".join(_ESCAPED.get(character, character) for character in argument) + '"'
 
 
-def folder_word(folder: Path) -> str:
-    """Write a folder for ``WorkingDirectory=``, which takes the rest of the line as it stands but for specifiers.
+def path_text(path: Path) -> str:
+    """Write a path for settings that take the rest of the line as it stands but for specifiers.
 
     Raises
     ------
     ConfigError
         When it is not absolute, or systemd would read another name.
     """
-    text = str(folder)
-    if not folder.is_absolute() or _CONTROL.search(text) or text != text.strip() or text.endswith("\\"):
+    text = str(path)
+    if not path.is_absolute() or _CONTROL.search(text) or text != text.strip() or text.endswith("\\"):
         message = (
-            f"systemd cannot work in the folder {text!r}: it must be absolute, without control characters, "
-            "and end neither with a blank nor a backslash; install from another folder."
+            f"systemd cannot take the path {text!r}: it must be absolute, without control characters, "
+            "and end neither with a blank nor a backslash; choose another."
         )
         raise ConfigError(message)
     return text.replace("%", "%%")

@@ -17,6 +17,7 @@ import cattrs
 
 from livered_core.config import SimulateConfig, format_address
 from livered_core.errors import EXIT_CONFIG, ConfigError, LiveredError
+from livered_core.interpreter import module_arguments
 
 log = logging.getLogger(__name__)
 
@@ -163,8 +164,8 @@ def start_simulator(
     LiveredError
         When it does not start for another reason.
     """
-    child = subprocess.Popen(
-        [sys.executable, "-m", "livered_core.simulator"],
+    child = subprocess.Popen(  # noqa: S603  (our own program)
+        [sys.executable, *module_arguments("livered_core.simulator")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -85,6 +85,10 @@ class RecordingReader:
             )
         self._close()
 
+    def replay(self) -> bool:
+        """Say that a recording is read once."""
+        return False
+
     def _take(self, data: bytes | memoryview) -> bool:
         left = memoryview(data)
         while left:

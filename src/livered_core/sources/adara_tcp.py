@@ -70,6 +70,7 @@ class AdaraReader:
         self._beam_at: float | None = None
         self._damaged_at_ns: int | None = None
         self._damaged_again = False
+        self._replay = threading.Event()
         self._status = ReaderStatus()
 
     @property
@@ -90,6 +91,9 @@ class AdaraReader:
     def read_until(self, stop: threading.Event) -> None:
         """Connect and read, again and again, until `stop` is set."""
         while not stop.is_set():
+            if self._replay.is_set():
+                self._replay.clear()
+                self._put([self._state.begin_again()])
             try:
                 self._read_one_connection(stop)
             except SourceError as error:
@@ -97,6 +101,11 @@ class AdaraReader:
                     self._note_damage()
                 self._wait_after(error, stop)
         self._status = attrs.evolve(self._status, connection=Connection.CLOSED)
+
+    def replay(self) -> bool:
+        """Connect anew, and ask for the run in hand from its start; what waits to be reduced ends with a `ReplayBegins`."""
+        self._replay.set()
+        return True
 
     def _wait_after(self, error: SourceError, stop: threading.Event) -> None:
         self._failures += 1
@@ -112,7 +121,7 @@ class AdaraReader:
             self._intake.connection_opened(tolerant=self._damaged_again)
             self._packet_at = self._clock.monotonic()
             try:
-                while not stop.is_set():
+                while not (stop.is_set() or self._replay.is_set()):
                     n = connection.receive(self._intake.writable())
                     if not self._put_all(self._intake.take(n) if n else self._intake.release()):
                         return

@@ -100,6 +100,9 @@ class StreamReader(Protocol):
         What it raises ends the session.
         """
 
+    def replay(self) -> bool:
+        """Have the run in hand come again from its start; false where that cannot be. Safe from any thread."""
+
 
 Put = Callable[[Sequence[StreamItem]], bool]
 """Takes items in their order, waiting for room; false when nobody wants more."""

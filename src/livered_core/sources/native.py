@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -15,16 +16,20 @@ from livered_core.chunking.items import (
     MonitorPulse,
     PixelMapSeen,
     Pulse,
+    PulseLeftOut,
     Remark,
+    ReplayBegins,
+    Resumed,
     RunBegan,
     RunChanged,
     RunStopped,
     StreamItem,
 )
+from livered_core.chunking.position import Follower, StreamPosition
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
 from livered_core.clocks import Clock
-from livered_core.model import RunEndReason
+from livered_core.model import RunEndReason, RunInfo
 from livered_core.sources.base import ChunkConsumer, MakeReader, SourceStatus
 from livered_core.sources.pulse_queue import PulseQueue
 
@@ -33,6 +38,7 @@ _POLL_S = 0.1
 _JOIN_S = 0.02
 _LEAST_FULL = 1 << 23
 """What a chunk holds beside events may take this much memory, events of 8 bytes, before it is closed for that."""
+_COMES_AGAIN = "Its data come again from their beginning."
 _LEAVE_BEHIND_S = 2.0
 """A reader that still waits for a name or an address when the session ends is not waited for."""
 
@@ -54,6 +60,8 @@ class NativeSettings:
         Events that may wait between the reader and the reduction.
     selection
         Which pulses are taken.
+    patience_s
+        Asked to stop, a chunk that is being reduced may take so many seconds more; None for any time.
     """
 
     instrument: str
@@ -61,6 +69,7 @@ class NativeSettings:
     max_chunk_events: int
     queue_events: int
     selection: PulseSelection = attrs.field(factory=PulseSelection)
+    patience_s: float | None = None
 
 
 class NativeSource:
@@ -74,18 +83,64 @@ class NativeSource:
         Makes what reads the stream: over TCP, or from a recording.
     clock
         For silence, back-off and the closing of chunks.
+    mark
+        Called on the reduction thread after each chunk that was reduced, with the place in the stream behind it.
+    over
+        Runs that are over, by number and start, nanoseconds UTC: what is replayed of them is left out.
     """
 
-    def __init__(self, settings: NativeSettings, make_reader: MakeReader, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: NativeSettings,
+        make_reader: MakeReader,
+        clock: Clock,
+        mark: Callable[[StreamPosition], None] = lambda _: None,
+        over: Iterable[tuple[int, int]] = (),
+    ) -> None:
         self._settings = settings
         self._clock = clock
-        self._state = StreamState(settings.instrument, settings.selection)
+        self._mark = mark
+        self._state = StreamState(settings.instrument, settings.selection, over)
+        self._follower = Follower()
+        self._run: RunInfo | None = None
+        self._run_events = 0
+        # Why the run in hand is to come again, until what waits in the queue has gone by; and until it has begun.
+        self._replaying = ""
+        self._again = ""
+        self._begun_again_events = 0
         self._queue = PulseQueue(settings.queue_events)
         self._reader = make_reader(self._state, self._queue.put)
         self._builder = ChunkBuilder()
         self._pacer = ChunkPacer(settings.update_every)
-        self._in_run = False
+        self._max_chunk_events = settings.max_chunk_events
         self._turns = 0
+
+    def resume(self, position: StreamPosition) -> None:
+        """Go on from where another process left a run, which the consumer has in hand; called before `run`.
+
+        Parameters
+        ----------
+        position
+            What `mark` was given after the last chunk that is in the consumer's data.
+        """
+        self._state.resume(position)
+        self._follower.resumed(position)
+        self._builder.resume(position.chunk_sequence)
+        self._run = position.run
+
+    def resize(self, max_chunk_events: int, queue_events: int) -> None:
+        """Bound chunks and what waits otherwise than the settings say; safe from any thread."""
+        self._max_chunk_events = max_chunk_events
+        self._queue.set_max_events(queue_events)
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether the run in hand can come again from its start."""
+        return self._reader.status.read_fraction is None
+
+    @property
+    def _in_run(self) -> bool:
+        return self._run is not None
 
     def status(self) -> SourceStatus:
         """Return a snapshot; safe from any thread."""
@@ -100,10 +155,11 @@ class NativeSource:
             silent_s=reader.silent_s,
             waiting_events=self._queue.n_events + self._builder.n_events,
             connects=reader.connects,
-            counts=self._state.counts.by_name(),
+            counts={**self._state.counts.by_name(), "begun_again_events": self._begun_again_events},
             beam_off_s=reader.beam_off_s,
             read_fraction=reader.read_fraction,
             turns=self._turns,
+            patience_s=self._settings.patience_s,
         )
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
@@ -152,13 +208,24 @@ class NativeSource:
             self._take(item, consumer)
 
     def _take(self, item: StreamItem, consumer: ChunkConsumer) -> None:
-        if isinstance(item, Pulse):
+        if isinstance(item, ReplayBegins):
+            self._builder.begin_run()
+            self._again, self._replaying = self._replaying or _COMES_AGAIN, ""
+        elif self._replaying and not isinstance(item, RunStopped):
+            if isinstance(item, Pulse):
+                self._begun_again_events += len(item.tof)
+        elif isinstance(item, Pulse):
             if self._builder.is_worth_closing_before(item):
                 self._hand_over(consumer)
             self._builder.add(item)
+            self._follower.pulse(item)
+            self._run_events += len(item.tof)
             self._keep_bounded(consumer)
+        elif isinstance(item, PulseLeftOut):
+            self._follower.pulse(item)
         elif isinstance(item, MonitorPulse):
             self._builder.add_monitors(item)
+            self._follower.monitor(item)
             self._keep_bounded(consumer)
         elif isinstance(item, LogSample):
             self._builder.add_log(item)
@@ -169,12 +236,14 @@ class NativeSource:
             self._builder.definition = item.definition
         elif isinstance(item, PixelMapSeen):
             self._builder.pixel_map = item.pixel_map
+        elif isinstance(item, Resumed):
+            if not self._builder.n_pulses:
+                # Of the values that were replayed those in force count.
+                self._builder.settle_logs()
         elif isinstance(item, RunBegan):
-            self._builder.begin_run()
-            self._in_run = True
-            consumer.run_began(item.run, item.missing)
-            self._pacer.begin(self._clock.monotonic(), 0.0)
+            self._begin_run(item, consumer)
         elif isinstance(item, RunChanged):
+            self._run = item.run
             consumer.run_changed(item.run)
         elif isinstance(item, DataMissing):
             consumer.data_missing(item.sentence)
@@ -183,9 +252,26 @@ class NativeSource:
         elif isinstance(item, RunStopped):
             self._stop_run(consumer, item.reason)
 
+    def _begin_run(self, item: RunBegan, consumer: ChunkConsumer) -> None:
+        again = self._run is not None
+        if again:
+            self._begun_again_events += self._run_events
+        self._builder.begin_run()
+        self._follower.run_began()
+        self._run, self._run_events = item.run, 0
+        if again:
+            consumer.run_restarted(self._again or _COMES_AGAIN)
+            consumer.run_changed(item.run)
+            if item.missing:
+                consumer.data_missing(item.missing)
+        else:
+            consumer.run_began(item.run, item.missing)
+        self._again = ""
+        self._pacer.begin(self._clock.monotonic(), 0.0)
+
     def _keep_bounded(self, consumer: ChunkConsumer) -> None:
         """Close a chunk that is full, of events or of anything else; without a pulse there is nothing to reduce."""
-        builder, most = self._builder, self._settings.max_chunk_events
+        builder, most = self._builder, self._max_chunk_events
         if builder.n_events < most and builder.weight < max(most, _LEAST_FULL):
             return
         if builder.n_pulses:
@@ -210,6 +296,15 @@ class NativeSource:
                 chunk.n_unmapped_events,
             )
         consumer.take_chunk(chunk)
+        if self._run is not None:
+            self._mark(self._follower.after(chunk, self._run))
+        self._see_whether_it_comes_again(consumer)
+
+    def _see_whether_it_comes_again(self, consumer: ChunkConsumer) -> None:
+        why = consumer.replay_wanted()
+        if why and self._reader.replay():
+            self._replaying = why
+            self._builder.begin_run()
 
     def _close_chunk(self, consumer: ChunkConsumer) -> None:
         # What came while the previous chunk was being reduced belongs to this one.
@@ -220,6 +315,7 @@ class NativeSource:
         else:
             self._builder.settle_logs()
         consumer.update_due()
+        self._see_whether_it_comes_again(consumer)
         self._pacer.begin(closed, self._clock.monotonic() - closed)
 
     def _drain(self, consumer: ChunkConsumer) -> None:
@@ -235,9 +331,10 @@ class NativeSource:
     def _stop_run(self, consumer: ChunkConsumer, reason: RunEndReason) -> None:
         if not self._in_run:
             return
-        self._in_run = False
+        self._replaying = self._again = ""
         try:
             if self._builder.n_pulses:
                 self._hand_over(consumer)
         finally:
+            self._run = None
             consumer.run_ended(reason)

@@ -43,6 +43,12 @@ class PulseQueue:
         """Whether the next item has to wait."""
         return self._weight >= self._max_weight
 
+    def set_max_events(self, max_events: int) -> None:
+        """Let more or less wait from now on; what waits stays. Safe from any thread."""
+        with self._condition:
+            self._max_weight = max_events
+            self._condition.notify_all()
+
     def put(self, items: Sequence[StreamItem]) -> bool:
         """Add items, waiting while the queue is full; false once it is closed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import attrs
@@ -12,10 +12,12 @@ from livered_core import (
     Chunk,
     DataModelError,
     Instrument,
+    InstrumentDefinition,
     LiveredError,
     Result,
     RunInfo,
     SessionInfo,
+    SlowLog,
     Update,
     hookimpl,
 )
@@ -33,6 +35,7 @@ from livered_nom.counting import NativeFiles, RunFiles
 from livered_nom.counts import NomCounts, count_chunk
 from livered_nom.curves import Note
 from livered_nom.file_checks import check_files
+from livered_nom.kept import KeptRun, NotedLogs, PreparedFrom, calibration_digest
 from livered_nom.mantid_chunks import MantidChunks
 from livered_nom.mantid_files import MantidFiles
 from livered_nom.prepared import Prepared, prepare
@@ -68,6 +71,7 @@ class NomPlugin:
     _instruments: InstrumentCache = attrs.field(factory=InstrumentCache, init=False, repr=False)
     _mantid: MantidChunks | None = attrs.field(default=None, init=False, repr=False)
     _prepared: Prepared | None = attrs.field(default=None, init=False, repr=False)
+    _prepared_from: PreparedFrom | None = attrs.field(default=None, init=False, repr=False)
     _references: References | None = attrs.field(default=None, init=False, repr=False)
     _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
     _live: bool = attrs.field(default=True, init=False, repr=False)
@@ -101,6 +105,7 @@ class NomPlugin:
         # Before reading: a file that cannot be read now must not leave the run to the one before.
         self._calibration = None
         self._prepared = None
+        self._prepared_from = None
         self._logged_formula = ""
         if self._mantid is not None:
             self._mantid.forget()
@@ -127,15 +132,14 @@ class NomPlugin:
                 "the source must send one before the events."
             )
             raise DataModelError(message)
-        instrument = self._instruments.read(chunk.instrument, chunk.logs)
-        tables = self._prepare(instrument, chunk, chunk.instrument.sha256).tables
+        tables = self._prepare_native(chunk.instrument, chunk.logs).tables
         return count_chunk(chunk, tables, self._leave_out, self.settings.monitor)
 
     def _count_with_mantid(self, chunk: Chunk) -> NomCounts:
         if self._mantid is None:
             self._mantid = MantidChunks(self._leave_out, self.settings.monitor)
         instrument = self._mantid.geometry(chunk).instrument
-        return self._mantid.count(chunk, self._prepare(instrument, chunk).tables)
+        return self._mantid.count(chunk, self._prepare(instrument, chunk.logs, model="mantid").tables)
 
     @hookimpl
     def post_process(self, accumulated: NomCounts, run: RunInfo, update: Update) -> Result:
@@ -200,20 +204,64 @@ class NomPlugin:
         """Return the composition that the run itself says; empty where it says none."""
         return said_formula(run) or self._logged_formula
 
-    def _prepare(self, instrument: Instrument, chunk: Chunk, definition_sha256: str = "") -> Prepared:
+    def save_state(self) -> KeptRun:
+        """Keep what the run in hand depends on beside its counts, for a checkpoint (native backend)."""
+        return KeptRun(calibration_digest(self._calibration), self._logged_formula, self._prepared_from)
+
+    def restore_state(self, state: KeptRun) -> None:
+        """Go on with a run that was begun by another process, after `run_started`.
+
+        Raises
+        ------
+        DataModelError
+            When the calibration or a reference is not the one with which the run was begun.
+        LiveredError
+            When they cannot be read, or the instrument cannot.
+        """
+        if calibration_digest(self._read_calibration()) != state.calibration:
+            message = "The calibration is not the one with which the run was begun."
+            raise DataModelError(message)
+        self._logged_formula = state.logged_formula
+        before = state.prepared
+        if before is None:
+            return
+        self._prepare_native(before.definition, before.logs)
+        now = {} if self._references is None else self._references.stamps
+        for role in sorted({*before.references, *now}):
+            if before.references.get(role) != now.get(role):
+                message = f"The {role.replace('_', ' ')} is not the one with which the run was begun."
+                raise DataModelError(message)
+
+    def _prepare_native(self, definition: InstrumentDefinition, logs: Mapping[str, SlowLog]) -> Prepared:
+        noted = NotedLogs(logs)
+        before = self._prepared
+        instrument = self._instruments.read(definition, noted)
+        prepared = self._prepare(instrument, noted, definition.sha256)
+        if prepared is not before:
+            stamps = {} if self._references is None else self._references.stamps
+            self._prepared_from = PreparedFrom(definition, noted.asked(), stamps)
+        return prepared
+
+    def _prepare(
+        self,
+        instrument: Instrument,
+        logs: Mapping[str, SlowLog],
+        definition_sha256: str = "",
+        model: str = "native",
+    ) -> Prepared:
         """Return what is prepared for an instrument: that of the last one is kept."""
         if self._prepared is None or self._prepared.instrument is not instrument:
             calibration = self._read_calibration()
             self._prepared = prepare(self.settings, instrument, calibration, definition_sha256)
             if self._references is None:
-                self._references = References(self.settings, self._run_files(chunk))
-            self._references.prepare(self._prepared.target, chunk.logs)
+                self._references = References(self.settings, self._run_files(model))
+            self._references.prepare(self._prepared.target, logs)
         return self._prepared
 
-    def _run_files(self, chunk: Chunk) -> RunFiles:
+    def _run_files(self, model: str) -> RunFiles:
         """Return what counts other runs: as the chunks are counted."""
         native = NativeFiles(self._leave_out, self.settings.monitor)
-        if chunk.model != "mantid":
+        if model != "mantid":
             return native
         return MantidFiles(self._leave_out, native, by_monitor=self.settings.normalise_by == "monitor")
 

@@ -75,6 +75,12 @@ class References:
         self._background = Background()
         self._files: dict[str, Path] = {}
         self._problems: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
+
+    @property
+    def stamps(self) -> Mapping[str, str]:
+        """Role to the path of the file that was asked for, and what changes when it does."""
+        return dict(self._stamps)
 
     def prepare(self, target: Target, logs: Mapping[str, SlowLog]) -> None:
         """Ask for what a run needs; returns at once.
@@ -93,17 +99,18 @@ class References:
             if name not in self._files:
                 self._background.forget(name)
         files, key = dict(self._files), target.key
+        stamps = self._stamps = {role: stamp(path) for role, path in files.items()}
         if "vanadium" in files:
             background = files.get("vanadium_background")
             self._background.ask(
                 "vanadium",
-                f"{key} {stamp(files['vanadium'])} {background and stamp(background)}",
+                f"{key} {stamps['vanadium']} {stamps.get('vanadium_background')}",
                 lambda stop: self._vanadium(target, files["vanadium"], background, stop),
             )
         if "container" in files:
             self._background.ask(
                 "container",
-                f"{key} {stamp(files['container'])}",
+                f"{key} {stamps['container']}",
                 lambda stop: self._measure(target, files["container"], stop),
             )
 

@@ -1,0 +1,407 @@
+"""Taking up changed plugins and settings while a session runs, without losing an event.
+
+What is asked for, or what the contents of the files show, is loaded and tried at the next boundary of a chunk, on a
+thread of its own while the reduction waits: data queue up meanwhile, and no hook runs beside the trial. Then the new
+plugins take the place of the old ones at once, or nothing changes and everyone sees why.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Final
+
+import attrs
+
+from livered_core.clocks import Clock
+from livered_core.config import Config, ReloadConfig
+from livered_core.engine.reload_attempt import Attempt, Ready, Surroundings, Unsettled, end_plugins
+from livered_core.engine.reload_plan import next_start_sentence
+from livered_core.engine.reload_refusal import Refused
+from livered_core.engine.reload_status import ReloadStatus
+from livered_core.engine.reload_trial import Notes
+from livered_core.engine.setup import LoadedConfiguration
+from livered_core.engine.watched_files import Settling, Snapshot, WatchedFiles, take_snapshot
+from livered_core.hooks.boundary import Boundary, Swapped
+from livered_core.hooks.dispatch import Dispatcher
+from livered_core.hooks.registry import LoadedPlugin
+from livered_core.hooks.table import Table
+from livered_core.model import HookFailure, RunInfo, SessionInfo
+
+_log = logging.getLogger(__name__)
+
+_SLICE_S: Final = 0.05
+_JOIN_S: Final = 2.0
+_SINKS_S: Final = 60.0
+_RESTLESS_BEFORE_A_WORD: Final = 6
+_HANGS: Final = (
+    "an earlier attempt to load plugins still hangs: livered service restart is what takes up the change."
+)
+
+
+@attrs.frozen(eq=False)
+class _Asked:
+    """What is to be taken up: as asked for, or as the files hold it."""
+
+    by: str
+    tokens: tuple[str, ...] = ()
+    expected: Snapshot | None = None
+
+
+class Reloader:
+    """Takes up changes at the boundary of a chunk.
+
+    `at_boundary` is for the reduction thread, `start` and `close` for the main thread, all others for any.
+
+    Parameters
+    ----------
+    hooks
+        The session's; its table is replaced.
+    loaded
+        The configuration that the session was started with.
+    load_again
+        Loads it again as at the start. Called on a thread of its own.
+    files
+        Says where the files of a configuration are. Asked when it has just been loaded: what is installed may be another
+        version later.
+    info
+        The session.
+    clock
+        The clocks.
+    take_request
+        Takes a request away that somebody left; None without one. See `livered_core.engine.reload_request`.
+    """
+
+    def __init__(
+        self,
+        hooks: Dispatcher,
+        loaded: LoadedConfiguration,
+        load_again: Callable[[], LoadedConfiguration],
+        files: Callable[[LoadedConfiguration], WatchedFiles],
+        info: SessionInfo,
+        clock: Clock,
+        *,
+        take_request: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._hooks = hooks
+        self._loaded = loaded
+        self._started_with: Config = loaded.config
+        self._load_again = load_again
+        self._files = files
+        self._watched = files(loaded)
+        self._info = info
+        self._clock = clock
+        self._take_request = take_request
+        self._lock = threading.Lock()
+        self._asked: _Asked | None = None
+        self._known: Snapshot | None = None
+        self._tried: Snapshot | None = None
+        self._status = ReloadStatus()
+        self._attempt: threading.Thread | None = None
+        self._ends = threading.Event()
+        self._said: set[str] = set()
+        self._own_version = version("livered-core")
+        self._threads = [
+            threading.Thread(target=self._watch, name="livered-watch", daemon=True),
+            threading.Thread(target=self._wait_for_requests, name="livered-reload-request", daemon=True),
+        ]
+        self._farewells: list[threading.Thread] = []
+
+    @property
+    def settings(self) -> ReloadConfig:
+        """As of the configuration in force."""
+        return self._loaded.config.reload
+
+    @property
+    def loaded(self) -> LoadedConfiguration:
+        """The configuration in force for plugins and hooks."""
+        return self._loaded
+
+    @property
+    def info(self) -> SessionInfo:
+        """The session with the plugins that run."""
+        return self._info
+
+    @property
+    def wanted(self) -> bool:
+        """Whether something is to be taken up at the next boundary."""
+        return self._asked is not None
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status.json`` says of it."""
+        with self._lock:
+            waiting = self._asked is not None
+            return {**self._status.as_dict(), "waiting": waiting, "limit_s": self.settings.time_limit}
+
+    def start(self) -> None:
+        """Begin to look at the files, and for requests."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Take up nothing any more; a thread that hangs is left behind."""
+        self._ends.set()
+        for thread in (*self._threads, *self._farewells):
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
+
+    def ask(self, by: str, token: str = "") -> None:
+        """Have everything loaded anew at the next boundary.
+
+        Parameters
+        ----------
+        by
+            Who asks, for the log.
+        token
+            By which the one who asks knows the answer.
+        """
+        if self._ends.is_set():
+            return
+        with self._lock:
+            tokens = self._asked.tokens if self._asked is not None else ()
+            self._asked = _Asked(by, (*tokens, token) if token else tokens)
+        _log.info("Asked by %s to load plugins and settings anew: at the next boundary of a chunk.", by)
+
+    def at_boundary(self, boundary: Boundary) -> Swapped | None:
+        """Take up what is asked for; None when the plugins stay. Raises nothing.
+
+        Parameters
+        ----------
+        boundary
+            Where the reduction stands, which waits meanwhile for `ReloadConfig.time_limit` at most.
+        """
+        with self._lock:
+            asked, self._asked = self._asked, None
+        if asked is None or self._ends.is_set():
+            return None
+        began_s = self._clock.monotonic()
+        try:
+            swapped = self._taken_up(asked, boundary)
+        except Unsettled:
+            return None
+        except Exception as error:  # noqa: BLE001  (whatever it is, what runs goes on)
+            self._refuse(Refused.because_of(error), asked, boundary.run)
+            return None
+        _log.info(
+            "%s It took %.1f s.", self.status()["sentence"] or "Reloaded.", self._clock.monotonic() - began_s
+        )
+        return swapped
+
+    def _taken_up(self, asked: _Asked, boundary: Boundary) -> Swapped | None:
+        around = Surroundings(
+            hooks=self._hooks,
+            loaded=self._loaded,
+            started_with=self._started_with,
+            load_again=self._load_again,
+            files=self._files,
+            watched=self._watched,
+            known=self._known,
+            info=self._info,
+            clock=self._clock,
+        )
+        attempt = Attempt(around, boundary, asked.expected)
+        try:
+            ready = self._waited_for(attempt)
+            swapped = self._swapped(ready, boundary)
+        except BaseException:
+            attempt.give_up()
+            raise
+        attempt.keep()
+        self._watched = ready.watched
+        self._known = self._tried = ready.snapshot
+        with self._lock:
+            self._status = self._status.with_success(
+                self._sentence(ready, swapped),
+                self._clock.now_ns(),
+                asked.tokens,
+                swapped=swapped is not None,
+                next_start=ready.plan.next_start,
+            )
+        return swapped
+
+    def _waited_for(self, attempt: Attempt) -> Ready:
+        if self._attempt is not None and self._attempt.is_alive():
+            raise Refused(_HANGS)
+        self._attempt = threading.Thread(target=attempt.run, name="livered-reload", daemon=True)
+        self._attempt.start()
+        limit_s = self.settings.time_limit
+        until_s = self._clock.monotonic() + limit_s
+        while not self._clock.wait(attempt.done, _SLICE_S):
+            if self._ends.is_set() or self._info.stopping():
+                raise Refused("livered was asked to stop meanwhile.")
+            if self._clock.monotonic() > until_s:
+                running = [call for call in self._hooks.running() if call.hook != "post_publish"]
+                where = f" in {running[-1].hook} of {running[-1].plugin}" if running else ""
+                raise Refused(
+                    f"loading and trying the change did not come to an end within {limit_s:g} s{where} (time_limit in [reload])."
+                )
+        outcome = attempt.outcome
+        if isinstance(outcome, Ready):
+            return outcome
+        if outcome is None:
+            raise Refused("the attempt ended without a word: report it.")
+        raise outcome
+
+    def _swapped(self, ready: Ready, boundary: Boundary) -> Swapped | None:
+        """Put the new plugins in place; None where all stay."""
+        plan, settings = ready.plan, ready.plan.loaded.config.reload
+        replay = ""
+        if boundary.accumulated is not None and plan.changes_data:
+            replay = self._replay(ready, boundary, wanted=settings.accumulated == "replay")
+        self._loaded, self._info = plan.loaded, ready.info
+        if plan.changes_nothing:
+            return None
+        table = self._hooks.replace(plan.plugins, plan.owners)
+        self._say_farewell(plan.old, table, boundary)
+        goes_on = boundary.run is not None and plan.changes_data and not replay
+        return Swapped(
+            accumulated=None if replay else ready.accumulated,
+            replay=replay,
+            note=f"Code or settings changed at {boundary.update.n_events} events."
+            if goes_on and boundary.update is not None and boundary.accumulated is not None
+            else "",
+            max_consecutive_failures=plan.loaded.config.hooks.max_consecutive_failures,
+        )
+
+    def _replay(self, ready: Ready, boundary: Boundary, *, wanted: bool) -> str:
+        """Say why the run must come again; empty when it goes on with what is accumulated."""
+        if not wanted and not ready.misfit:
+            return ""
+        if boundary.can_replay:
+            why = ready.misfit or 'accumulated = "replay" in [reload].'
+            return f"Code or settings of plugins changed: {why}"
+        if ready.misfit:
+            end_plugins(ready.plan.new, ready.info, boundary, self._clock, Notes())
+            raise Refused(
+                f"{ready.misfit.rstrip('.')}, and the run cannot be replayed from its start: "
+                "what is changed can be taken up between two runs."
+            )
+        _log.warning("The run cannot be replayed from its start here: what is accumulated is kept.")
+        return ""
+
+    def _say_farewell(self, old: tuple[LoadedPlugin, ...], table: Table, boundary: Boundary) -> None:
+        """End the old plugins, on a thread of its own: a sink of them may be in a call, and an end may hang."""
+        if not old:
+            return
+        info, notes = self._info, _Forwarded(self._hooks)
+
+        def end() -> None:
+            if not table.wait_idle(_SINKS_S):
+                _log.warning("A sink from before the reload is still in a call: it is ended all the same.")
+            end_plugins(old, info, boundary, self._clock, notes)
+
+        thread = threading.Thread(target=end, name="livered-reload-end", daemon=True)
+        self._farewells = [other for other in self._farewells if other.is_alive()]
+        self._farewells.append(thread)
+        thread.start()
+
+    def _sentence(self, ready: Ready, swapped: Swapped | None) -> str:
+        plan = ready.plan
+        if swapped is None:
+            did = "Nothing that runs has changed."
+        else:
+            names = [f"{plugin.name} {plugin.version}".strip() for plugin in plan.new]
+            names += [
+                f"without {plugin.name}"
+                for plugin in plan.old
+                if plugin.name not in {other.name for other in plan.plugins}
+            ]
+            did = f"Reloaded: {', '.join(names) or 'the owners of hooks'}."
+            if swapped.replay:
+                did += " The run comes again from its start."
+        return " ".join(part for part in (did, next_start_sentence(plan.next_start)) if part)
+
+    def _refuse(self, refused: Refused, asked: _Asked, run: RunInfo | None) -> None:
+        if asked.expected is not None:
+            self._tried = asked.expected
+        failure = refused.failure()
+        with self._lock:
+            self._status = self._status.with_refusal(failure.sentence, self._clock.now_ns(), asked.tokens)
+        self._hooks.report(failure, run)
+
+    # The thread that looks at the files.
+
+    def _watch(self) -> None:
+        settling = Settling(Snapshot())
+        while True:
+            if self.settings.watch:
+                self._look(settling)
+            if self._clock.wait(self._ends, self.settings.every):
+                return
+
+    def _look(self, settling: Settling) -> None:
+        try:
+            now = take_snapshot(self._watched)
+        except Exception as error:  # noqa: BLE001  (the next look may do better)
+            problem = f"The files of plugins and configuration cannot be read ({error}): a change of them is not seen."
+            self._say_once(problem)
+            self._looked(problem)
+            return
+        self._looked("")
+        if self._known is None:
+            self._known = self._tried = now
+        settling.known = self._tried or now
+        changed = settling.look(now)
+        if settling.restless == _RESTLESS_BEFORE_A_WORD:
+            _log.warning(
+                "The files of plugins or configuration change at each look: they are not taken up yet."
+            )
+        if changed and now == self._known:
+            self._tried = now
+            with self._lock:
+                self._status = self._status.mended(self._clock.now_ns())
+            _log.info("The files of plugins and configuration are again as they were loaded.")
+        elif changed:
+            self._ask_for(now, changed)
+        self._see_own_version()
+
+    def _ask_for(self, now: Snapshot, changed: tuple[str, ...]) -> None:
+        with self._lock:
+            if self._asked is not None:
+                return
+            self._asked = _Asked("the files", (), now)
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        _log.info("%s%s changed: tried at the next boundary of a chunk.", changed[0], more)
+
+    def _looked(self, problem: str) -> None:
+        with self._lock:
+            self._status = self._status.with_look(self._clock.now_ns(), problem)
+
+    def _see_own_version(self) -> None:
+        found = version("livered-core")
+        if found != self._own_version:
+            self._say_once(
+                f"livered is version {found} on disk and {self._own_version} here: "
+                "that counts from the next start, livered service restart."
+            )
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _log.warning("%s", sentence)
+
+    # The thread that looks for requests.
+
+    def _wait_for_requests(self) -> None:
+        while not self._clock.wait(self._ends, 0.25):
+            try:
+                token = self._take_request()
+            except Exception as error:  # noqa: BLE001  (the next look may do better)
+                self._say_once(f"A request to reload cannot be taken up: {error}.")
+                continue
+            if token is not None:
+                self.ask("livered reload", token)
+
+
+class _Forwarded(Notes):
+    """Tells the session of failures of plugins that are on their way out."""
+
+    def __init__(self, hooks: Dispatcher) -> None:
+        super().__init__()
+        self._hooks = hooks
+
+    def failed(self, failure: HookFailure, run: RunInfo | None) -> None:
+        """Report a failure."""
+        self._hooks.report(failure, run)

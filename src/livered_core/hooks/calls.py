@@ -1,0 +1,154 @@
+"""The book of calls of hooks: how often, how long, with what success, and which of them run."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import Final
+
+import attrs
+
+from livered_core.clocks import Clock
+from livered_core.hooks.registry import LoadedPlugin
+from livered_core.model import HookFailure
+
+_LONGEST_ERROR: Final = 2_000
+_LONGEST_TRACEBACK: Final = 50_000
+
+
+@attrs.frozen
+class CallStatistics:
+    """How often a plugin's hook was called and how long it took.
+
+    Attributes
+    ----------
+    calls, failures
+        Numbers of calls and of calls that failed.
+    last_s, total_s
+        Seconds of the last call and of all; a wrapper's include what it wraps.
+    last_error
+        Text of the newest failure; empty without one.
+    """
+
+    calls: int = 0
+    failures: int = 0
+    last_s: float = 0.0
+    total_s: float = 0.0
+    last_error: str = ""
+
+
+@attrs.frozen(eq=False)
+class RunningCall:
+    """A call of a hook that has not come back yet.
+
+    Attributes
+    ----------
+    plugin, hook
+        Which.
+    since_s
+        When it began, in the clock's monotonic seconds.
+    """
+
+    plugin: str
+    hook: str
+    since_s: float
+
+
+class Calls:
+    """Counts and times the calls of hooks. All methods may be called from any thread.
+
+    Parameters
+    ----------
+    clock
+        For the times.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._statistics: dict[tuple[str, str], CallStatistics] = {}
+        self._consecutive: dict[tuple[str, str], int] = {}
+        self._running: dict[int, RunningCall] = {}
+
+    def begin(self, plugin: LoadedPlugin, hook: str) -> RunningCall:
+        """Note that a call begins."""
+        call = RunningCall(plugin.name, hook, self._clock.monotonic())
+        with self._lock:
+            self._running[id(call)] = call
+        return call
+
+    def finish(self, call: RunningCall) -> None:
+        """Note that it has come back, well or not."""
+        seconds = self._clock.monotonic() - call.since_s
+        key = (call.plugin, call.hook)
+        with self._lock:
+            self._running.pop(id(call), None)
+            so_far = self._statistics.get(key, CallStatistics())
+            self._statistics[key] = attrs.evolve(
+                so_far, calls=so_far.calls + 1, last_s=seconds, total_s=so_far.total_s + seconds
+            )
+
+    def running(self) -> tuple[RunningCall, ...]:
+        """Return the calls that have not come back, in the order in which they began."""
+        with self._lock:
+            return tuple(self._running.values())
+
+    def succeeded(self, plugin: LoadedPlugin, hook: str) -> None:
+        """End the row of failures of a hook."""
+        with self._lock:
+            self._consecutive.pop((plugin.name, hook), None)
+
+    def forget_rows(self) -> None:
+        """Begin all rows of failures anew."""
+        with self._lock:
+            self._consecutive.clear()
+
+    def failed(
+        self, plugin: LoadedPlugin, hook: str, error: BaseException, chunk_sequence: int | None
+    ) -> HookFailure:
+        """Count a failure and describe it."""
+        key = (plugin.name, hook)
+        text = words_of(error)
+        with self._lock:
+            self._consecutive[key] = self._consecutive.get(key, 0) + 1
+            so_far = self._statistics.get(key, CallStatistics())
+            self._statistics[key] = attrs.evolve(so_far, failures=so_far.failures + 1, last_error=text)
+            consecutive = self._consecutive[key]
+        return HookFailure(
+            plugin=plugin.name,
+            version=plugin.version,
+            hook=hook,
+            error=text,
+            traceback=trace_of(error),
+            chunk_sequence=chunk_sequence,
+            consecutive=consecutive,
+        )
+
+    def statistics(self) -> dict[tuple[str, str], CallStatistics]:
+        """Return a snapshot: (plugin, hook) to its statistics."""
+        with self._lock:
+            return dict(self._statistics)
+
+
+def words_of(error: BaseException) -> str:
+    """Type and text in one line; an exception may fail even in saying what it is."""
+    try:
+        return _shortened(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_ERROR)
+    except BaseException:  # noqa: BLE001  (nothing more is known of it)
+        return type(error).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the traceback of an exception, of bounded length."""
+    try:
+        return _shortened("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK)
+    except BaseException:  # noqa: BLE001  (it is a plugin's class, and may fail in anything it is asked)
+        return f"There is no traceback: the {type(error).__name__} cannot be written.\n"
+
+
+def _shortened(text: str, most: int) -> str:
+    """Leave out the middle of a long text: some exceptions hold the whole answer of a server."""
+    left_out = len(text) - most
+    if left_out <= 0:
+        return text
+    return f"{text[: most // 2]} ... ({left_out} characters left out) ... {text[-(most // 2) :]}"
