@@ -136,7 +136,7 @@ class Checkpointing:
         try:
             folder = self._folder()
             store.append(CheckpointStore(folder, self._config.max_bytes))
-            self._made_with = self._fingerprint()
+            self._made_with = dict(self._fingerprint())
             published = PublishedRuns(folder / "published.json").load()
             checkpoint = self._find(store[0], published) if self._config.enabled and self._use else None
             found.append(Left(checkpoint, published))
