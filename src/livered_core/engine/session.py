@@ -1,4 +1,4 @@
-"""A session: configuration to objects, the loop, and closing in reverse."""
+"""A session: the loop over the objects that reduce, and closing them in reverse."""
 
 from __future__ import annotations
 
@@ -7,68 +7,30 @@ import os
 import secrets
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
-import attrs
-
-from livered_core.backoff import Backoff
 from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
-from livered_core.config import Config, run_directory, state_directory
-from livered_core.engine.backend import choose_backend, mantid_source
-from livered_core.engine.checkpointing import Checkpointing
-from livered_core.engine.fingerprint import fingerprint
+from livered_core.config import Config
+from livered_core.engine.assembly import Links, Parts, Task, assemble
 from livered_core.engine.hanging import Hanging
 from livered_core.engine.health import Health, Phase, failure_sentence, health_of
-from livered_core.engine.instance_lock import InstanceLock, LostInstance
-from livered_core.engine.memory_guard import MemoryGuard, MemoryLimitReached
+from livered_core.engine.instance_lock import LostInstance
 from livered_core.engine.last_calls import end_within, whose_call
-from livered_core.engine.native import native_source
-from livered_core.engine.reload import Reloader
-from livered_core.engine.reload_setup import LoadAgain, make_reloader
-from livered_core.engine.reporter import Reporter
-from livered_core.engine.request import start_problem
-from livered_core.engine.setup import LoadedConfiguration, make_plugins
-from livered_core.engine.simulated import simulated_beamline
-from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, SourceError
-from livered_core.hooks.dispatch import Dispatcher
-from livered_core.model import Result, RunEndReason, RunInfo, SessionInfo, Update
-from livered_core.publish.books import Books
-from livered_core.publish.delivery import Patience
+from livered_core.engine.memory_guard import MemoryLimitReached
+from livered_core.engine.reload_setup import LoadAgain
+from livered_core.engine.setup import LoadedConfiguration
+from livered_core.errors import EXIT_DIED, EXIT_OK, SourceError
+from livered_core.model import Result, RunEndReason, RunInfo, Update
 from livered_core.publish.latest import Latest
-from livered_core.publish.outbox import Outbox
-from livered_core.publish.result_files import ResultFiles
-from livered_core.publish.run_directory import RunDirectory
-from livered_core.publish.worker import PublishWorker
 from livered_core.recording import Recording
-from livered_core.reduction.pipeline import Pipeline, PipelineSettings
-from livered_core.simulator.process import SimulatorProcess, StartCancelled
+from livered_core.simulator.process import StartCancelled
 from livered_core.sources.base import Source
 from livered_core.sources.native import NativeSource
 
 _log = logging.getLogger(__name__)
 _WATCH_EVERY_S = 0.25
-
-
-@attrs.frozen(eq=False)
-class _Parts:
-    hooks: Dispatcher
-    worker: PublishWorker
-    pipeline: Pipeline
-    source: Source
-    info: SessionInfo
-    books: Books
-    results: ResultFiles
-    reporter: Reporter
-    memory: MemoryGuard
-    checkpoints: Checkpointing | None
-    instance: InstanceLock | None
-    reloader: Reloader | None
-    simulator: SimulatorProcess | None
 
 
 class Session:
@@ -103,13 +65,9 @@ class Session:
         environ: dict[str, str] | None = None,
         again: LoadAgain | None = None,
     ) -> None:
-        self._loaded = loaded
+        environ = dict(os.environ) if environ is None else environ
+        self._task = Task(loaded, simulate, recording, make_source, environ, again)
         self._clock = clock
-        self._simulate = simulate
-        self._recording = recording
-        self._make_source = make_source
-        self._again = again
-        self._environ = dict(os.environ) if environ is None else environ
         self._stop = threading.Event()
         self._done = threading.Event()
         self._ended = False
@@ -117,14 +75,14 @@ class Session:
         self._hanging = Hanging()
         self._id = secrets.token_hex(8)
         self._latest = Latest(self._id, clock)
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._failure: BaseException | None = None
         self._unsent: Sequence[str] = ()
 
     @property
     def config(self) -> Config:
         """The configuration it runs with."""
-        return self._loaded.config
+        return self._task.loaded.config
 
     @property
     def unsent(self) -> Sequence[str]:
@@ -203,7 +161,7 @@ class Session:
         """
         with ExitStack() as stack:
             try:
-                parts = self._open(stack)
+                parts = assemble(self._task, self._clock, self._links(), self._id, stack)
             except StartCancelled:
                 return EXIT_OK
             self._parts = parts
@@ -232,139 +190,25 @@ class Session:
         _log.error("%s\n%s", failure_sentence(self._failure), trace)
         return EXIT_DIED
 
-    def _open(self, stack: ExitStack) -> _Parts:
-        config = self._loaded.config
-        problem = start_problem(config, self._clock.now_ns())
-        if problem:
-            raise ConfigError(problem)
-        backend = choose_backend(
-            config.backend, self._loaded.data_models, recorded=self._recording is not None
+    def _links(self) -> Links:
+        return Links(
+            stop=self._stop,
+            end=self.stop,
+            publish=self._publish,
+            health=self.health,
+            mark=self._mark,
+            reloaded=self._reloaded,
         )
-        plugins = make_plugins(self._loaded, backend)
-        make_folder = partial(run_directory, self._name(), self._environ)
-        folder = stack.enter_context(RunDirectory(make_folder(create=True), make_folder))
-        state_folder = None if self._recording is not None else self._state_folder
-        instance = None
-        if state_folder is not None:
-            instance = stack.enter_context(InstanceLock(state_folder, self._clock, self._stop))
-        memory = MemoryGuard(config, self._clock, state_folder, self._environ)
-        advice = memory.begin()
-        config = attrs.evolve(
-            config,
-            max_chunk_events=advice.max_chunk_events,
-            source=attrs.evolve(config.source, queue_events=advice.queue_events),
-        )
-        simulator = None
-        if self._simulate:
-            simulator = stack.enter_context(simulated_beamline(self._loaded, config, self._stop))
-            config = attrs.evolve(config, address=simulator.address)
-        books = Books(folder, self._id, self._clock)
-        results = ResultFiles(folder, books.runs)
-        hooks = Dispatcher(plugins, config.hooks.owner, self._clock, books)
-        backoff = Backoff(config.publish.retry_first, config.publish.retry_longest)
-        patience = Patience(backoff, config.publish.give_up_after * 3600.0)
-        outbox = None if state_folder is None else Outbox(state_folder)
-        worker = PublishWorker(
-            hooks, results.show, self._clock, patience, outbox=outbox, taken=books.runs.taken
-        )
-        settings = PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures)
-        if advice.begin_from_now and self._recording is None:
-            config = attrs.evolve(config, from_start_of_run=False, start_time=None)
-        checkpoints = self._checkpointing(config, backend, hooks, use=not advice.begin_from_now)
-        source = self._source(config, backend, () if checkpoints is None else checkpoints.published)
-        info = SessionInfo(
-            instrument=config.instrument,
-            backend=backend,
-            source=source.status().where,
-            output_dir=str(config.output_dir),
-            started_ns=self._clock.now_ns(),
-            livered_version=version("livered-core"),
-            plugins={plugin.name: plugin.version for plugin in plugins},
-            live=self._recording is None,
-            stopping=self._stop.is_set,
-        )
-        reloader = None
-        if self._again is not None:
-            reloader = make_reloader(hooks, self._loaded, self._again, info, self._clock, folder.path)
-        from_start = self._recording is None and (config.from_start_of_run or config.start_time is not None)
-        pipeline = Pipeline(
-            hooks,
-            self._publish,
-            self.stop,
-            self._clock,
-            settings,
-            checkpoints,
-            reloading=reloader,
-            can_replay=lambda: from_start,
-            first_missing=advice.missing,
-        )
-        memory.attach(getattr(source, "resize", None), lambda: pipeline.state)
-        reporter = Reporter(
-            folder,
-            books,
-            self.health,
-            info,
-            self._id,
-            update_every_s=config.update_every,
-            clock=self._clock,
-        )
-        return _Parts(
-            hooks=hooks,
-            worker=worker,
-            pipeline=pipeline,
-            source=source,
-            info=info,
-            books=books,
-            results=results,
-            reporter=reporter,
-            memory=memory,
-            checkpoints=checkpoints,
-            instance=instance,
-            reloader=reloader,
-            simulator=simulator,
-        )
-
-    def _checkpointing(
-        self, config: Config, backend: str, hooks: Dispatcher, *, use: bool
-    ) -> Checkpointing | None:
-        """Make what keeps the run in hand; None where there is no run that another session could go on with."""
-        live = self._recording is None and not self._simulate and self._make_source is None
-        if not live or backend != "native" or (use and not config.from_start_of_run):
-            return None
-
-        def made_with() -> dict[str, str]:
-            parts = self._parts
-            reloader = None if parts is None else parts.reloader
-            loaded = self._loaded if reloader is None else reloader.loaded
-            return fingerprint(loaded, hooks.plugins)
-
-        checkpoints = Checkpointing(
-            self._state_folder, config.checkpoint, made_with, lambda: hooks.plugins, self._clock
-        )
-        checkpoints.load(use=use)
-        return checkpoints
-
-    def _source(self, config: Config, backend: str, over: Iterable[tuple[int, int]]) -> Source:
-        if self._make_source is not None:
-            return self._make_source(config, self._clock)
-        if backend == "mantid":
-            return mantid_source(config, self._clock)
-        return native_source(config, self._clock, self._recording, mark=self._mark, over=over)
 
     def _mark(self, position: StreamPosition) -> None:
         parts = self._parts
         if parts is not None:
             parts.pipeline.position_reached(position)
 
-    def _name(self) -> str:
-        """Name what runs: beside the service of an instrument others may try things on recordings of it."""
-        name = self.config.instrument
-        if self._simulate:
-            return f"{name}-simulated"
-        return name if self._recording is None else f"{name}-recorded"
-
-    def _state_folder(self) -> Path:
-        return state_directory(self._name(), self._environ)
+    def _reloaded(self) -> LoadedConfiguration:
+        """Return the configuration of the plugins that run."""
+        parts = self._parts
+        return self._task.loaded if parts is None or parts.reloader is None else parts.reloader.loaded
 
     def _publish(self, result: Result, run: RunInfo, update: Update) -> None:
         parts = self._parts
@@ -374,7 +218,7 @@ class Session:
             parts.results.offer(item)
             parts.worker.offer(item)
 
-    def _reduce(self, parts: _Parts) -> None:
+    def _reduce(self, parts: Parts) -> None:
         try:
             if parts.checkpoints is not None and isinstance(parts.source, NativeSource):
                 position = parts.checkpoints.resume(parts.pipeline)
@@ -388,7 +232,7 @@ class Session:
         finally:
             self._done.set()
 
-    def _watch(self, parts: _Parts, watch: Callable[[], None] | None) -> None:
+    def _watch(self, parts: Parts, watch: Callable[[], None] | None) -> None:
         while not self._clock.wait(self._done, _WATCH_EVERY_S):
             self._look_after(parts)
             if self._hangs(parts):
@@ -398,7 +242,7 @@ class Session:
         if watch is not None:
             watch()
 
-    def _look_after(self, parts: _Parts) -> None:
+    def _look_after(self, parts: Parts) -> None:
         """End the session when something without which it makes no sense has ended."""
         if self._failure is not None or self._stop.is_set():
             return
@@ -420,7 +264,7 @@ class Session:
             )
             self.stop()
 
-    def _hangs(self, parts: _Parts) -> bool:
+    def _hangs(self, parts: Parts) -> bool:
         """Look whether the reduction, asked to stop, does not get on any more."""
         waited_s = self._hanging.waited_s(
             parts.source.status(), self._clock.monotonic(), asked_to_stop=self._stop.is_set()
@@ -435,13 +279,13 @@ class Session:
         )
         return True
 
-    def _end_plugins(self, parts: _Parts) -> None:
+    def _end_plugins(self, parts: Parts) -> None:
         info = parts.info if parts.reloader is None else parts.reloader.info
-        within_s = self._loaded.config.hooks.stop_timeout
+        within_s = self._task.loaded.config.hooks.stop_timeout
         if end_within(parts.hooks, info, within_s, self._clock):
             self._hung = True
 
-    def _end(self, parts: _Parts) -> None:
+    def _end(self, parts: Parts) -> None:
         self._ended = True
         failed = self._failure is not None
         parts.books.runs.session_ended(
@@ -450,8 +294,8 @@ class Session:
         parts.memory.close()
         parts.reporter.close()
 
-    def _close_worker(self, parts: _Parts) -> None:
-        self._unsent = parts.worker.close(self._loaded.config.publish.stop_timeout)
+    def _close_worker(self, parts: Parts) -> None:
+        self._unsent = parts.worker.close(self._task.loaded.config.publish.stop_timeout)
         parts.results.close()
         for sentence in self._unsent:
             _log.error("%s", sentence)

@@ -1,0 +1,297 @@
+"""From what a session is to do to the objects that do it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import attrs
+
+from livered_core.backoff import Backoff
+from livered_core.chunking.position import StreamPosition
+from livered_core.clocks import Clock
+from livered_core.config import Config, run_directory, state_directory
+from livered_core.engine.backend import choose_backend, mantid_source
+from livered_core.engine.checkpointing import Checkpointing
+from livered_core.engine.fingerprint import fingerprint
+from livered_core.engine.health import Health
+from livered_core.engine.instance_lock import InstanceLock
+from livered_core.engine.memory_advice import StartAdvice
+from livered_core.engine.memory_guard import MemoryGuard
+from livered_core.engine.native import native_source
+from livered_core.engine.reload import Reloader
+from livered_core.engine.reload_setup import LoadAgain, make_reloader
+from livered_core.engine.reporter import Reporter
+from livered_core.engine.request import start_problem
+from livered_core.engine.setup import LoadedConfiguration, make_plugins
+from livered_core.engine.simulated import simulated_beamline
+from livered_core.errors import ConfigError
+from livered_core.hooks.dispatch import Dispatcher
+from livered_core.model import Result, RunInfo, SessionInfo, Update
+from livered_core.publish.books import Books
+from livered_core.publish.delivery import Patience
+from livered_core.publish.outbox import Outbox
+from livered_core.publish.result_files import ResultFiles
+from livered_core.publish.run_directory import RunDirectory
+from livered_core.publish.worker import PublishWorker
+from livered_core.recording import Recording
+from livered_core.reduction.pipeline import Pipeline, PipelineSettings
+from livered_core.simulator.process import SimulatorProcess
+from livered_core.sources.base import Source
+
+
+@attrs.frozen(eq=False)
+class Task:
+    """What a session is to do.
+
+    Attributes
+    ----------
+    loaded
+        A checked configuration.
+    simulate
+        Whether to start a simulated beamline and to take data from it.
+    recording
+        A recording to take data from, in place of the stream.
+    make_source
+        Makes the source of chunks; None for that of the backend.
+    environ
+        For the places of folders.
+    again
+        Loads the configuration as at the start; None where nothing is taken up while the session runs.
+    """
+
+    loaded: LoadedConfiguration
+    simulate: bool
+    recording: Recording | None
+    make_source: Callable[[Config, Clock], Source] | None
+    environ: Mapping[str, str]
+    again: LoadAgain | None
+
+    @property
+    def name(self) -> str:
+        """What runs, as folders are called: beside the service of an instrument others may try things."""
+        name = self.loaded.config.instrument
+        if self.simulate:
+            return f"{name}-simulated"
+        return name if self.recording is None else f"{name}-recorded"
+
+    @property
+    def keeps_runs(self) -> bool:
+        """Whether a run in hand would still be there for another session."""
+        return self.recording is None and not self.simulate and self.make_source is None
+
+    def state_folder(self) -> Path:
+        """Make and return the folder of what must survive.
+
+        Raises
+        ------
+        ConfigError
+            When that cannot be.
+        """
+        return state_directory(self.name, self.environ)
+
+
+@attrs.frozen(eq=False)
+class Links:
+    """What the parts of a session call it for.
+
+    Attributes
+    ----------
+    stop
+        Set when the session is to end.
+    end
+        Asks the session to end.
+    publish
+        Makes a result visible; on the reduction thread.
+    health
+        Gives a snapshot.
+    mark
+        Takes the place in the stream after each chunk; on the reduction thread.
+    reloaded
+        Gives the configuration of the plugins that run.
+    """
+
+    stop: threading.Event
+    end: Callable[[], None]
+    publish: Callable[[Result, RunInfo, Update], None]
+    health: Callable[[], Health | None]
+    mark: Callable[[StreamPosition], None]
+    reloaded: Callable[[], LoadedConfiguration]
+
+
+@attrs.frozen(eq=False)
+class Parts:
+    """The objects of a session; what is None is not wanted in it."""
+
+    hooks: Dispatcher
+    worker: PublishWorker
+    pipeline: Pipeline
+    source: Source
+    info: SessionInfo
+    books: Books
+    results: ResultFiles
+    reporter: Reporter
+    memory: MemoryGuard
+    checkpoints: Checkpointing | None
+    instance: InstanceLock | None
+    reloader: Reloader | None
+    simulator: SimulatorProcess | None
+
+
+def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: ExitStack) -> Parts:
+    """Make the objects of a session.
+
+    Parameters
+    ----------
+    task
+        What it is to do.
+    clock
+        The clocks.
+    links
+        The session.
+    session_id
+        Its random text.
+    stack
+        Takes what must be closed at its end.
+
+    Raises
+    ------
+    LiveredError
+        When it cannot begin.
+    StartCancelled
+        When it was asked to end meanwhile.
+    """
+    config, live = task.loaded.config, task.recording is None
+    problem = start_problem(config, clock.now_ns())
+    if problem:
+        raise ConfigError(problem)
+    backend = choose_backend(config.backend, task.loaded.data_models, recorded=not live)
+    plugins = make_plugins(task.loaded, backend)
+    make_folder = partial(run_directory, task.name, task.environ)
+    folder = stack.enter_context(RunDirectory(make_folder(create=True), make_folder))
+    instance = stack.enter_context(InstanceLock(task.state_folder, clock, links.stop)) if live else None
+    memory = MemoryGuard(config, clock, task.state_folder if live else None, task.environ)
+    advice = memory.begin()
+    config = _advised(config, advice, live=live)
+    simulator = None
+    if task.simulate:
+        simulator = stack.enter_context(simulated_beamline(task.loaded, config, links.stop))
+        config = attrs.evolve(config, address=simulator.address)
+    books = Books(folder, session_id, clock)
+    results = ResultFiles(folder, books.runs)
+    hooks = Dispatcher(plugins, config.hooks.owner, clock, books)
+    worker = _worker(task, config, hooks, results, books, clock)
+    checkpoints = _checkpoints(task, config, backend, hooks, links, clock, advice)
+    source = _source(
+        task, config, backend, clock, links, () if checkpoints is None else checkpoints.published
+    )
+    info = SessionInfo(
+        instrument=config.instrument,
+        backend=backend,
+        source=source.status().where,
+        output_dir=str(config.output_dir),
+        started_ns=clock.now_ns(),
+        livered_version=version("livered-core"),
+        plugins={plugin.name: plugin.version for plugin in plugins},
+        live=live,
+        stopping=links.stop.is_set,
+    )
+    reloader = None
+    if task.again is not None:
+        reloader = make_reloader(hooks, task.loaded, task.again, info, clock, folder.path)
+    can_replay = live and (config.from_start_of_run or config.start_time is not None)
+    pipeline = Pipeline(
+        hooks,
+        links.publish,
+        links.end,
+        clock,
+        PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures),
+        checkpoints,
+        reloading=reloader,
+        can_replay=lambda: can_replay,
+        first_missing=advice.missing,
+    )
+    memory.attach(getattr(source, "resize", None), lambda: pipeline.state)
+    reporter = Reporter(
+        folder, books, links.health, info, session_id, update_every_s=config.update_every, clock=clock
+    )
+    return Parts(
+        hooks=hooks,
+        worker=worker,
+        pipeline=pipeline,
+        source=source,
+        info=info,
+        books=books,
+        results=results,
+        reporter=reporter,
+        memory=memory,
+        checkpoints=checkpoints,
+        instance=instance,
+        reloader=reloader,
+        simulator=simulator,
+    )
+
+
+def _advised(config: Config, advice: StartAdvice, *, live: bool) -> Config:
+    """Begin as carefully as earlier ends for want of memory make it wise."""
+    config = attrs.evolve(
+        config,
+        max_chunk_events=advice.max_chunk_events,
+        source=attrs.evolve(config.source, queue_events=advice.queue_events),
+    )
+    if advice.begin_from_now and live:
+        config = attrs.evolve(config, from_start_of_run=False, start_time=None)
+    return config
+
+
+def _worker(
+    task: Task, config: Config, hooks: Dispatcher, results: ResultFiles, books: Books, clock: Clock
+) -> PublishWorker:
+    publish = config.publish
+    patience = Patience(Backoff(publish.retry_first, publish.retry_longest), publish.give_up_after * 3600.0)
+    # From a recording final results can be made again.
+    outbox = None if task.recording is not None else Outbox(task.state_folder)
+    return PublishWorker(hooks, results.show, clock, patience, outbox=outbox, taken=books.runs.taken)
+
+
+def _checkpoints(
+    task: Task,
+    config: Config,
+    backend: str,
+    hooks: Dispatcher,
+    links: Links,
+    clock: Clock,
+    advice: StartAdvice,
+) -> Checkpointing | None:
+    """Make what keeps the run in hand; None where no other session could, or should, go on with it."""
+    from_now = not config.from_start_of_run and not advice.begin_from_now
+    if not task.keeps_runs or backend != "native" or from_now:
+        return None
+    checkpoints = Checkpointing(
+        task.state_folder,
+        config.checkpoint,
+        lambda: fingerprint(links.reloaded(), hooks.plugins),
+        lambda: hooks.plugins,
+        clock,
+    )
+    checkpoints.load(use=not advice.begin_from_now)
+    return checkpoints
+
+
+def _source(
+    task: Task,
+    config: Config,
+    backend: str,
+    clock: Clock,
+    links: Links,
+    over: Iterable[tuple[int, int]],
+) -> Source:
+    if task.make_source is not None:
+        return task.make_source(config, clock)
+    if backend == "mantid":
+        return mantid_source(config, clock)
+    return native_source(config, clock, task.recording, mark=links.mark, over=over)
