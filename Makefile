@@ -9,7 +9,7 @@
 #   make test-slow  the tests that the others leave out because they are long
 #   make fuzz       fuzz the stream's parser for ten minutes; FUZZ_EXAMPLES=1000000 for a night
 #   make format     let ruff repair what it can
-#   make bench      measure how fast events are simulated, read, recorded and focused, and results shown and posted
+#   make bench      measure how fast events are simulated, read, recorded, focused and kept, and results shown and posted
 #   make screenshots  take the pictures of the live page anew (needs Chromium)
 #   make wheels     build the distributions into dist/
 #   make clean      remove .venv and all that was built
@@ -101,6 +101,7 @@ bench: setup
 	$(BIN)/python benchmarks/recorder.py
 	$(BIN)/python benchmarks/focus.py
 	$(BIN)/python benchmarks/nomad.py
+	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/run_directory.py
 	$(BIN)/python benchmarks/monitor.py
 	$(BIN)/python benchmarks/dashboard.py

@@ -36,6 +36,10 @@ class Point:
     y: Any = None
 
 
+Alias = Point
+"""Another name for it, under which it is not looked for."""
+
+
 @attrs.define(eq=False)
 class Private:
     """Has a private field, one that no constructor takes, and a converter that changes what it gets twice."""

@@ -75,6 +75,71 @@ session_ended*, in reverse order
 after or while `run_ended` is called.
 """
 
+KEPT = """\
+## What goes on after a crash
+
+With livered's own backend the run in hand is kept on disk every 30 s or so (the table `[checkpoint]`). After a crash, a
+kill or a restart the next session goes on from there, with the same settings, the same code and the same plugins; its
+final result is the same in every bit. Else the run is replayed from its start.
+
+For that, what is *accumulated* must be something that a checkpoint can hold: None, bools, numbers, texts, bytes, tuples,
+lists, dictionaries, sets, members of enumerations, numpy arrays and scalars, and instances of attrs classes and of
+dataclasses that a module has under their names. Of an instance all fields are kept and set again, without a call of the
+constructor; an attribute that is no field cannot be kept. What a checkpoint cannot hold is said once in the log, with
+its place and its type, and then there are no checkpoints of the run.
+
+A plugin that keeps something of the run *beside* what is accumulated, on which the result depends, implements two
+methods. They are no hooks, and have no mark. A plugin that implements one of them implements both.
+
+### save_state
+
+```python
+save_state() -> Any
+```
+
+Give what you keep of the run in hand.
+
+- **When**: between two chunks, as often as a checkpoint is made, and at the end of the run and of the session.
+- **Thread**: reduction.
+- **Returns**: something that a checkpoint can hold, and that is not changed later.
+- **On failure**: said in the log; there is no checkpoint.
+
+### restore_state
+
+```python
+restore_state(state: Any) -> None
+```
+
+Take what `save_state` gave in another session.
+
+- **When**: after `run_started` of the run that goes on, and before its next chunk. The next call may be
+  `post_process`, if no more chunks come: what `process_chunk` prepares for it must be there.
+- **Thread**: reduction.
+- **Returns**: nothing.
+- **On failure**: the run is replayed from its start, beginning with `run_started`. So raise when the run cannot go on
+  exactly, for example because a file that it depends on is another one than when it was begun.
+
+```python
+class Plugin:
+    @hookimpl
+    def run_started(self, run):
+        self.background = None
+
+    @hookimpl
+    def process_chunk(self, chunk):
+        counts = np.bincount(chunk.events.pixel_id, minlength=1024)
+        if self.background is None:
+            self.background = counts  # the first chunk of a run is measured with the shutter closed
+        return counts - self.background
+
+    def save_state(self):
+        return self.background
+
+    def restore_state(self, state):
+        self.background = state
+```
+"""
+
 TRANSCRIPT_HEAD = """\
 ## What it looks like
 
@@ -90,7 +155,7 @@ def reference() -> str:
     for kind, (hooks, about) in KINDS.items():
         parts.append(f"## {kind}\n\n{about}\n")
         parts += [section(hook) for hook in hooks]
-    parts.append(TRANSCRIPT_HEAD)
+    parts += [KEPT, TRANSCRIPT_HEAD]
     parts += transcripts()
     return "\n".join(parts)
 

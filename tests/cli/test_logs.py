@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livered_core.cli.logs import LogFormatter, ScreenFormatter, log_file, start_logging
+from livered_core.cli.log_json import KEYS, JsonFormatter
+from livered_core.cli.logs import LogFormatter, ScreenFormatter, log_file, message_lines, start_logging
 from livered_core.config import LogConfig
 from livered_core.errors import ConfigError
+from livered_core.model.text import one_line
 
 HEAD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
 anything = st.text(st.characters(codec=None))
@@ -133,3 +138,96 @@ def test_a_hidden_sentence_is_in_the_file_only(tmp_path):
     logging.getLogger("livered_core.x").error("ending")
     assert [line.partition(" ")[2] for line in shown] == ["ending"]
     assert "x: end\n" in (tmp_path / "l").read_text()
+
+
+def test_another_process_may_rotate_the_log_or_somebody_remove_it(tmp_path):
+    file = tmp_path / "livered.log"
+    start(file)
+    log = logging.getLogger("livered_core.x")
+    log.error("first")
+    file.rename(tmp_path / "moved")
+    log.error("second")
+    file.unlink()
+    log.error("third")
+    assert (tmp_path / "moved").read_text().endswith("first\n")
+    assert file.read_text().count("\n") == 1
+    assert file.read_text().endswith("third\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_log_whose_folder_is_gone_is_told_of_and_goes_on_when_it_is_back(tmp_path):
+    file = tmp_path / "logs" / "livered.log"
+    shown = start(file)
+    file.unlink()
+    file.parent.rmdir()
+    log = logging.getLogger("livered_core.x")
+    for _ in range(3):
+        log.error("line")
+    assert len([line for line in shown if "cannot be written (no such file or directory)" in line]) == 1
+    file.parent.mkdir()
+    log.error("again")
+    assert file.read_text().endswith("again\n")
+
+
+WRITER = """
+import logging, sys
+from pathlib import Path
+from livered_core.cli.logs import start_logging
+from livered_core.config import LogConfig
+start_logging(LogConfig(file=Path(sys.argv[1]), max_bytes=20_000, backups=9, rate=0), [], print, logging.CRITICAL)
+for number in range(300):
+    logging.getLogger("livered_core.x").error("%s %03d %s", sys.argv[2], number, "x" * 100)
+logging.shutdown()
+"""
+
+
+def test_two_processes_share_a_log_and_its_rotation(tmp_path):
+    file = tmp_path / "livered.log"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, file, name]) for name in ("one", "two")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    files = list(tmp_path.iterdir())
+    lines = [line.split(": ")[1][:7] for path in files for line in path.read_text().splitlines()]
+    assert sorted(lines) == sorted(f"{name} {number:03d}" for name in ("one", "two") for number in range(300))
+    # Nobody has rotated a file that the other one had just begun.
+    assert min(path.stat().st_size for path in files if path != file) > 15_000
+
+
+def test_as_json_each_line_is_one_object(tmp_path):
+    start(tmp_path / "l", format="json")
+    log = logging.getLogger("livered_core.x")
+    log.info("Run %d update %d: %s took %d bytes.", 7, 3, "files\n{", 9, extra={"plugin": "files"})
+    try:
+        raise ValueError("x\n\x1b[31m")
+    except ValueError:
+        log.exception("Chunk %d of run %d: %s", 5, 8, "bad \u202e")
+    log.warning("100 %% of the sink %s", "m")
+    log.error("%s\n%s", "it broke", "Traceback\n  line", extra={"run": None, "chunk": 4, "plugin": "p"})
+    first, second, third, fourth = map(json.loads, (tmp_path / "l").read_text().splitlines())
+    assert {key: first[key] for key in ("level", "logger", "message", "run", "plugin")} == {
+        "level": "INFO",
+        "logger": "livered_core.x",
+        "message": "Run 7 update 3: files { took 9 bytes.",
+        "run": 7,
+        "plugin": "files",
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+    assert (second["run"], second["chunk"]) == (8, 5)
+    assert second["exception"].startswith("Traceback (most recent call last):\n")
+    assert (third["plugin"], third["message"]) == ("m", "100 % of the sink m")
+    assert (fourth["message"], fourth["exception"]) == ("it broke", "Traceback\n  line")
+    assert {key for line in (first, second, third, fourth) for key in line} == set(KEYS)
+
+
+@given(anything, anything, anything)
+def test_no_text_breaks_the_json(title, sentence, trace):
+    for item in (
+        record("Run: %s", title),
+        record(title),
+        record("%s\n%s", sentence, trace),
+        record("run %d", 10**400),
+    ):
+        written = JsonFormatter(message_lines).format(item)
+        assert written.isascii()
+        assert len(written.splitlines()) == 1
+        found = json.loads(written, parse_constant=pytest.fail)
+        assert found["message"] == one_line(message_lines(item)[0])

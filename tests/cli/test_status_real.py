@@ -122,9 +122,8 @@ def test_nobody_answers(tmp_path, environment, beside):
     with started(
         tmp_path, "run", "-i", "TST", "--plain", "--address", "127.0.0.1:1", environment=environment
     ):
-        beside.until(lambda answer: "not-connected" in kinds(answer))
+        beside.until(lambda answer: "not-connected" in kinds(answer) and answer["source"]["problem"])
         assert beside.code == 0
-        assert beside.answer["source"]["problem"]
 
 
 class Terminal:
@@ -199,3 +198,26 @@ def test_watching_ends_when_nobody_reads(tmp_path, environment):
         json.loads(process.stdout.readline())
         process.stdout.close()
         assert process.wait(WAIT) == 0
+
+
+@pytest.mark.slow
+def test_a_hook_that_does_not_come_back_is_found_with_its_place(tmp_path, environment, beside):
+    plugin = tmp_path / "site" / "tst_pages.py"
+    text = plugin.read_text()
+    breaks = text[text.index("            raise ValueError") :].partition("\n")[0]
+    plugin.write_text(text.replace(breaks, "            import time\n            time.sleep(600)", 1))
+    with (
+        led_beamline(4711, "Silicon") as line,
+        started(tmp_path, "run", "-i", "TST", "--plain", "--address", line.address, environment=environment),
+    ):
+        beside.until(lambda answer: answer["counts"] and answer["counts"]["n_events"])
+        (tmp_path / "break").touch()
+        for _ in range(4):
+            with contextlib.suppress(AssertionError):
+                beside.until(lambda answer: "hanging" in kinds(answer))
+                break
+        assert beside.code == 1
+        assert "HANGS for" in beside.answer["line"]
+        (finding,) = [finding for finding in beside.answer["findings"] if finding["kind"] == "hanging"]
+        assert "tst_pages.py line" in finding["sentence"]
+        assert "in process_chunk" in finding["sentence"]

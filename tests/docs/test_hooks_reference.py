@@ -11,6 +11,7 @@ from examples_support import REPOSITORY
 from hooks_support import chunk, dispatcher, plugin, result, run_info, session_info, update
 from livered_core import Curve, Result, RunEndReason, hookimpl
 from livered_core.hooks.inspection import HOOKS, hook_problems
+from livered_core.hooks.plugin_state import restore_states, save_states
 from livered_core.model import HookFailure
 
 DOCUMENT = REPOSITORY / "docs" / "hooks.md"
@@ -97,3 +98,16 @@ def test_the_example_of_each_hook_works(tool, capsys, hook):
     call(hooks)
     assert capsys.readouterr().out.startswith(said)
     assert not any(entry.failures for entry in hooks.statistics().values())
+
+
+def test_the_example_of_what_goes_on_after_a_crash_works(tool):
+    code = tool["KEPT"].rpartition("```python\n")[2].partition("```")[0]
+    names = {"hookimpl": hookimpl, "np": np}
+    exec(compile(code, "example of save_state", "exec"), names)
+    before, after = plugin("example", names["Plugin"]()), plugin("example", names["Plugin"]())
+    assert hook_problems(names["Plugin"]) == []
+    for each in (before, after):
+        each.instance.run_started(run_info())
+    before.instance.process_chunk(chunk(events=3))
+    assert restore_states([after], save_states([before])) == ""
+    assert after.instance.process_chunk(chunk(events=5))[0] == 2

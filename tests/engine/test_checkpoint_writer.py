@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import pytest
 
-from checkpoint_support import FINGERPRINT, Plain, checkpoint, livered_alone
+from checkpoint_support import FINGERPRINT, Plain, checkpoint, livered_alone, same
 from livered_core.engine.checkpoint_writer import CheckpointStatus, CheckpointWriter
 from livered_core.errors import ConfigError
 from livered_core.reduction.checkpoint_codec import NotStorable, encode
@@ -341,22 +341,26 @@ def test_what_was_written_is_not_held_in_memory(writer, store):
     assert Big.alive == 0
 
 
-def test_a_plugin_that_adds_in_place_does_not_change_what_is_written(clock):
+@pytest.mark.parametrize(
+    "held", [lambda counts: counts, lambda counts: {"a": counts}], ids=["array", "table"]
+)
+def test_a_plugin_that_adds_in_place_does_not_change_what_is_written(clock, held):
     """It breaks the contract; the array of a checkpoint that waits must not grow all the same."""
     store = Store(clock)
     writer = CheckpointWriter(store, clock, 30.0)
     counts = np.zeros(3)
+    accumulated = held(counts)
     for number in (1, 2):
         counts += 1
-        writer.offer(checkpoint(counts, number))
+        writer.offer(checkpoint(accumulated, number))
         rest(writer)
     store.gate.clear()
     counts += 1
-    writer.offer(checkpoint(counts, 3))
+    writer.offer(checkpoint(accumulated, 3))
     counts += 100
     store.gate.set()
     rest(writer)
-    assert store.done[-1].tolist() == [3, 3, 3]
+    assert same(store.done[-1], held(np.full(3, 3.0)))
     writer.close(None, 20)
 
 

@@ -164,6 +164,7 @@ def test_what_hangs_is_left_after_the_time_limit(tmp_path, install, where):
     led.write(PLUGIN.replace(line, f"{line if where == 'import' else hang}; {hang}"))
     assert led.reload() is None
     assert "did not come to an end within 0.3 s" in led.sentence
+    assert ("while it is imported" if where == "import" else "while it is tried") in led.sentence
     led.take(3)
     assert led.curve() == 33.0
     led.write(PLUGIN.replace("SCALE = 1", "SCALE = 2"))
@@ -227,8 +228,12 @@ def test_what_does_not_fit_is_refused_where_the_run_cannot_come_again(led):
     assert "the run cannot be replayed from its start" in led.sentence
     led.take(4)
     assert led.curve() == 34.0
+    assert led.reloader.wanted
+    assert led.reach() is None
     led.run = led.accumulated = None
-    assert led.reload() is not None
+    assert led.reach() is not None
+    assert led.state == "ok"
+    assert not led.reloader.wanted
 
 
 @pytest.mark.parametrize(("can", "kept"), [(True, None), (False, 30)])

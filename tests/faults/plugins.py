@@ -13,6 +13,7 @@ _COUNTS = """
     import hashlib
     import json
     import os
+    import time
     from pathlib import Path
 
     import numpy as np
@@ -46,6 +47,7 @@ _COUNTS = """
 
         @hookimpl
         def post_publish(self, result, run, update):
+    {publish}
             if not update.final:
                 return None
             digest = hashlib.sha256(result.curves[0].y.astype(np.int64).tobytes()).hexdigest()
@@ -55,10 +57,10 @@ _COUNTS = """
     """
 
 
-def source(process: str = "", post: str = "", code: str = "one") -> str:
-    """Write the plugin; `process` and `post` are statements put before what the hooks do."""
+def source(process: str = "", post: str = "", publish: str = "", code: str = "one") -> str:
+    """Write the plugin; `process`, `post` and `publish` are statements put before what the hooks do."""
     text = textwrap.dedent(_COUNTS)
-    for name, statements in (("{process}", process), ("{post}", post)):
+    for name, statements in (("{process}", process), ("{post}", post), ("{publish}", publish)):
         text = text.replace(name, textwrap.indent(textwrap.dedent(statements).strip(), " " * 8))
     return text.replace("{code}", code).replace("{bins}", f"{PIXELS}, {BINS}, {TICKS_PER_BIN}")
 

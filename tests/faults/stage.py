@@ -18,6 +18,7 @@ import numpy as np
 
 from faults import plugins
 from faults.beamline import Beamline
+from faults.places import install_trap
 from faults.scenario import Outcome
 from livered_support import private_environment
 from waiting import until
@@ -31,6 +32,8 @@ update_every = 0.2
 [source]
 retry_first = 0.05
 retry_longest = 0.2
+[checkpoint]
+every = 0.1
 [publish]
 retry_first = 0.05
 retry_longest = 0.2
@@ -101,12 +104,14 @@ class Stage:
     config: str = CONFIG
     more: dict[str, str] = attrs.field(factory=dict)
     prefix: tuple[str, ...] = ()
+    seen: Callable[[Path], Path] = lambda path: path
     engines: list[Engine] = attrs.field(factory=list)
     before_s: float | None = None
     recovery_s: float | None = None
     judged: int = RUN
     counts: dict[str, int] = attrs.field(factory=dict)
     notes: str = ""
+    kept: dict[str, dict[str, Any]] = attrs.field(factory=dict)
 
     # Engines.
 
@@ -122,9 +127,17 @@ class Stage:
     def state_directory(self) -> Path:
         return self.folder / ".local" / "state" / "livered" / self.instrument
 
-    def plugin(self, process: str = "", post: str = "", *, code: str = "one", version: str = "1.0") -> None:
-        """Install the plugin, with what is wrong with it."""
-        plugins.install(self.site, plugins.source(process, post, code), version)
+    def plugin(self, *, version: str = "1.0", **wrong: str) -> None:
+        """Install the plugin, with what is wrong with it: see `faults.plugins.source`."""
+        plugins.install(self.site, plugins.source(**wrong), version)
+
+    def install_trap(self) -> None:
+        """Let an engine be killed as it touches a checkpoint, when it is told ``trap-os.rename`` or another."""
+        install_trap(self.site)
+
+    def checkpoints(self) -> list[Path]:
+        """Give the files of checkpoints, the newest last."""
+        return sorted(self.seen(self.state_directory / "checkpoints").glob("*.checkpoint"))
 
     def tell(self, what: str, *, yes: bool = True) -> None:
         """Let the plugin do what it was made to do when it is told, or do it no longer."""
@@ -175,8 +188,10 @@ class Stage:
 
     def read(self, name: str) -> dict[str, Any]:
         """Read a file of the run directory; empty when it is not there."""
+        if name in self.kept:
+            return self.kept[name]
         try:
-            found: dict[str, Any] = json.loads((self.run_directory / name).read_text())
+            found: dict[str, Any] = json.loads(self.seen(self.run_directory / name).read_text())
         except FileNotFoundError:
             return {}
         return found
@@ -185,7 +200,7 @@ class Stage:
         return self.read("status.json")
 
     def log(self) -> str:
-        return (self.folder / "livereduce.log").read_text(errors="replace")
+        return self.seen(self.folder / "livereduce.log").read_text(errors="replace")
 
     def events(self) -> int:
         """Events of the judged run in the newest result that is shown."""
@@ -220,6 +235,10 @@ class Stage:
         name = f"runs/{self.judged if number is None else number}.json"
         self.until(lambda: self.read(name).get("update", {}).get("final"))
 
+    def recovered(self) -> None:
+        """Note that what was waited for is there."""
+        self.recovery_s = time.monotonic() - (self.before_s or 0.0)
+
     def fault_begins(self) -> None:
         """Note when it happened."""
         self.before_s = time.monotonic()
@@ -228,9 +247,14 @@ class Stage:
         """Wait for a result with more events than there were, and note how long it took since the fault."""
         least = self.events() if more_than is None else more_than
         self.until(lambda: self.events() > least)
-        self.recovery_s = time.monotonic() - (self.before_s or 0.0)
+        self.recovered()
 
     # Judging.
+
+    def keep(self) -> None:
+        """Remember what the run directory says, for when it cannot be read any more."""
+        for name in (f"runs/{self.judged}.json", "status.json", "latest.json"):
+            self.kept[name] = self.read(name)
 
     def finals(self) -> list[Final]:
         """Read what the sink in the plugin was given: the final results, in order."""

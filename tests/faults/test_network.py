@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from faults.cable import Cable
-from faults.places import private
+from faults.places import place
 from faults.scenario import Scenario, named
 from faults.stage import RUN, Stage
 
@@ -161,12 +161,13 @@ def name_is_gone(stage: Stage) -> None:
     hosts, resolver = stage.folder / "hosts", stage.folder / "resolv.conf"
     hosts.write_text("127.0.0.1 localhost\n")
     resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-    stage.prefix = private(f"mount --bind {hosts} /etc/hosts && mount --bind {resolver} /etc/resolv.conf")
+    mounts = (f"mount --bind {hosts} /etc/hosts", f"mount --bind {resolver} /etc/resolv.conf")
 
     def resolves(*, yes: bool) -> None:
         hosts.write_text("127.0.0.1 localhost\n" + "127.0.0.1 sms.example.org\n" * yes)
 
-    with wired(stage) as cable:
+    with place(*mounts) as here, wired(stage) as cable:
+        stage.prefix = here.prefix(stage.folder)
         stage.where = f"sms.example.org:{cable.port}"
         stage.start()
         line = stage.beamline

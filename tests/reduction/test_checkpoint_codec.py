@@ -153,6 +153,11 @@ def test_read_only_arrays_stay_read_only_and_shared_ones_shared():
     assert found[5] is found[6]
 
 
+def test_long_texts_of_numpy_do_not_become_each_other():
+    texts = [np.str_(letter * 300) for letter in "abcdef"]
+    assert same(there_and_back(texts), texts)
+
+
 def test_arrays_of_objects_such_as_slow_logs_have():
     values = np.empty(4, object)
     values[:] = [1.5, "open", np.arange(3.0), [1, 2]]
@@ -211,6 +216,12 @@ def nested():
     return Inner()
 
 
+def of_the_same_name():
+    cls = attrs.make_class("Point", ["x", "y"])
+    cls.__module__ = "checkpoint_support"
+    return cls(1, 2)
+
+
 def loose_with_more():
     value = Loose(1)
     value.more = 2
@@ -242,6 +253,7 @@ def with_itself():
         (lambda: Point(1.0, {3: threading.Lock()}), r"accumulated\.y\[3\]: it is a _thread.lock"),
         (lambda: Point(1.0, {Colour.RED: Path()}), r"accumulated\.y\[\.\.\.\]: it is a pathlib"),
         (nested, "a class that its module does not have under that name"),
+        (of_the_same_name, "it is a checkpoint_support.Point, a class that its module does not have under"),
         (loose_with_more, "with the attribute more, which is none of its fields"),
         (lambda: Sub(a=1), r"it is a \S*Sub"),
         (lambda: OrderedDict(a=1), "it is a collections.OrderedDict"),
@@ -277,6 +289,7 @@ def test_classes_are_taken_from_where_it_is_allowed_alone(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "name",
     [
+        b"checkpoint_support:Alias",
         b"checkpoint_support:attrs",
         b"checkpoint_support:Plain",
         b"checkpoint_support:livered_alone",
@@ -287,6 +300,7 @@ def test_classes_are_taken_from_where_it_is_allowed_alone(tmp_path, monkeypatch)
         b"checkpoint_support:",
         b"../checkpoint_support:Point",
         b"livered_core.nothing:Point",
+        b"livered_core.__main__:Point",
     ],
 )
 def test_what_is_no_such_class_is_refused(name):
@@ -351,6 +365,11 @@ def test_changed_bytes_give_a_value_or_the_one_error(changes):
 def test_cut_off_bytes_are_damaged(length):
     with pytest.raises(CodecDamaged):
         decode(SAMPLE[:length], livered_alone)
+
+
+def test_more_bytes_than_there_should_be_are_damage():
+    with pytest.raises(CodecDamaged, match=r"its parts have \d+ bytes, and there are \d+"):
+        decode(SAMPLE + b"x", livered_alone)
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,18 @@ def test_the_simulated_beamline_and_the_dashboard_are_for_this_machine_alone(tmp
         process.communicate(timeout=WAIT)
     assert len(addresses) == 2
     assert set(addresses) <= LOOPBACK
+
+
+@pytest.mark.promise("S15")
+def test_a_simulated_beamline_that_is_started_by_itself_is_for_this_machine_alone(tmp_path):
+    pytest.importorskip("livered_nom", reason="needs an instrument: the NOM plugin")
+    pytest.importorskip("NCrystal", reason="needs the simulated beamline")
+    with started(tmp_path, "simulate", "-i", "NOM", "--port", 0) as process:
+        try:
+            until(lambda: listening([process.pid]))
+            addresses = listening([process.pid])
+        finally:
+            process.terminate()
+        process.communicate(timeout=WAIT)
+    assert len(addresses) == 1
+    assert set(addresses) <= LOOPBACK

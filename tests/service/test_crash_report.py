@@ -7,11 +7,12 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from livered_core.service.crash_report import MOST_BYTES, hung_at, stacks_kept
+from livered_core.service.crash_report import MOST_BYTES, hung_at, stacks_kept, stacks_now
 from livered_support import WAIT
 
 DIES = """
@@ -115,6 +116,24 @@ def test_a_file_with_anything_in_it_does_no_harm(log, caplog, noise):
     (record,) = caplog.records
     assert "the stacks do not say how" in record.getMessage()
     assert len(record.getMessage()) < MOST_BYTES + 1000
+
+
+def test_the_stacks_of_a_living_process_name_the_threads():
+    going, done = threading.Event(), threading.Event()
+
+    def busy():
+        going.set()
+        done.wait()
+
+    thread = threading.Thread(target=busy, name="one-of-mine")
+    thread.start()
+    going.wait()
+    text = stacks_now()
+    done.set()
+    thread.join()
+    mine = text.partition("Thread one-of-mine:")[2].partition("\nThread ")[0]
+    assert ", in busy\n    done.wait()" in mine
+    assert "Thread MainThread:" in text
 
 
 def test_a_link_of_somebody_is_not_followed(log, tmp_path, caplog):

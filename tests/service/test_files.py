@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from livered_core.errors import ConfigError
-from livered_core.service.files import drop_ins, remove_unit, unit_folder, write_unit
+from livered_core.service.files import drop_ins, enable, is_enabled, remove_unit, unit_folder, write_unit
 from livered_core.service.unit import MARKER
 
 TEXT = MARKER + "\n[Unit]\n"
@@ -27,9 +27,12 @@ def test_a_unit_is_written_anew_and_drop_ins_stay(path):
     assert write_unit(path, TEXT) is False
     assert write_unit(path, TEXT + "# new\n") is True
     assert path.read_text() == TEXT + "# new\n"
-    link = path.parent / "default.target.wants" / path.name
-    link.parent.mkdir()
-    link.symlink_to(path)
+    assert not is_enabled(path)
+    link = enable(path)
+    assert link == path.parent / "default.target.wants" / path.name
+    assert enable(path) == link
+    assert link.readlink() == path
+    assert is_enabled(path)
     assert drop_ins(path) == [folder / "mine.conf"]
     assert remove_unit(path) == [path, link]
     assert drop_ins(path) == [folder / "mine.conf"]

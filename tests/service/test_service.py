@@ -139,29 +139,15 @@ def test_the_table_service_goes_into_the_unit(tmp_path):
     assert "The credential other, /not/there, cannot be read (No such file or directory)" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("watchdog = 5", "service.watchdog (c.toml) must be 30 or more, or 0 for none, not 5."),
-        ('memory_max = "lots"', "service.memory_max (c.toml) must be per cent such as"),
-        ('memory_max = "120%"', "service.memory_max (c.toml) must be from 1% to 100%"),
-        ("cores = -1", "service.cores (c.toml) must be 0 or more"),
-        ('load_credential = ["key"]', "service.load_credential (c.toml) must hold texts such as monitor:"),
-        (
-            'load_credential = ["a/b:/key"]',
-            "service.load_credential (c.toml) must hold texts such as monitor:",
-        ),
-        ('load_credential = ["a:/k", "a:/l"]', "must name each credential once, and a stands twice"),
-        ('working_directory = "not-there"', "not-there is not there: make it, or name another."),
-        ("colour = 1", "service.colour (c.toml) is not a key"),
-    ],
-    ids=lambda value: value.partition(" =")[0] if "=" in value else "",
-)
-def test_a_table_service_that_is_wrong_is_refused(tmp_path, text, sentence):
-    (tmp_path / "c.toml").write_text(f"[service]\n{text}\n")
+def test_a_table_service_that_is_wrong_is_refused(tmp_path):
+    (tmp_path / "c.toml").write_text("[service]\nwatchdog = 5\n")
     result = livered(tmp_path, "service", "install", "-i", "NOM", "--config", "c.toml")
     assert (result.returncode, result.stdout) == (2, "")
-    assert sentence in result.stderr.replace(f"{tmp_path}/", "")
+    assert "service.watchdog (c.toml) must be 30 or more, or 0 for none, not 5." in result.stderr
+    (tmp_path / "c.toml").write_text('[service]\nworking_directory = "not-there"\n')
+    result = livered(tmp_path, "service", "install", "-i", "NOM", "--config", "c.toml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{tmp_path}/not-there is not there: make it, or name another." in result.stderr
     assert not (tmp_path / ".config").exists()
 
 

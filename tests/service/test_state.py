@@ -60,7 +60,7 @@ def test_a_running_unit():
                 "ActiveState": "activating", "SubState": "auto-restart", "Result": "signal", "ExecMainCode": 2,
                 "ExecMainStatus": 9, "RestartUSec": "100ms", "StateChangeTimestampMonotonic": 990_000_000,
             },
-            "down, and started anew in 0 s; it was killed from outside, or crashed (SIGKILL)",
+            "down, and started anew in 0 s; somebody killed it, or the kernel because memory was short (SIGKILL)",
         ),
         (
             {

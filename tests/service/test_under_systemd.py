@@ -114,6 +114,9 @@ def test_a_life_of_a_service(manager, tmp_path, site):
         assert f"  log        {folder}/livereduce.log\n" in told.stdout
         again = manager.livered(tmp_path, "service", "start")
         assert (again.returncode, again.stdout) == (0, "SVC runs already.\n")
+        assert manager.systemctl("reload", "livered-svc").returncode == 0
+        until(lambda: "Asked by SIGHUP" in log_of(folder))
+        assert manager.pid() == first
 
         os.kill(first, signal.SIGKILL)
         until(lambda: manager.pid() not in (0, first) and manager.state() == "active")
@@ -293,6 +296,7 @@ def test_one_that_does_not_stop_is_ended_and_says_where(manager, tmp_path, insta
         until((tmp_path / "hung").exists)
         stopped = manager.livered(tmp_path, "service", "stop")
         assert stopped.returncode == 1
-        assert "SVC did not stop in time, and was ended" in stopped.stderr
+        assert "SVC did not stop in time, and was ended (" in stopped.stderr
+        assert "The reduction was in process_chunk (svc_plugin.py line 13), at wait (" in stopped.stderr
         assert not is_alive(hung)
         assert "process_chunk" in (tmp_path / "livereduce.log.crash").read_text()

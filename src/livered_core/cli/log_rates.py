@@ -48,6 +48,12 @@ class _Window:
     left_out: int = 0
     last: logging.LogRecord | None = None
 
+    def leave_out(self, record: logging.LogRecord) -> bool:
+        """Count a record that is not written."""
+        self.left_out += 1
+        self.last = record
+        return False
+
 
 class RateLimit(logging.Filter):
     """A filter that all handlers of a log share; it judges each record once. Safe from any thread.
@@ -126,16 +132,13 @@ class RateLimit(logging.Filter):
 
     def _take(self, record: logging.LogRecord, line: str, now_s: float) -> bool:
         """Count a record, for its kind and for its place."""
-        kind = self._window((record.name, record.levelno, _CHANGING.sub("0", line)[:_LONGEST]), now_s)
+        # The place first: a flood of ever other lines must not push out what is remembered of it.
         place = self._window((record.pathname, record.lineno), now_s)
-        full = next(
-            (w for w, most in ((kind, self._most), (place, PLACE_FACTOR * self._most)) if w.written >= most),
-            None,
-        )
-        if full is not None:
-            full.left_out += 1
-            full.last = record
-            return False
+        if place.written >= PLACE_FACTOR * self._most:
+            return place.leave_out(record)
+        kind = self._window((record.name, record.levelno, _CHANGING.sub("0", line)[:_LONGEST]), now_s)
+        if kind.written >= self._most:
+            return kind.leave_out(record)
         kind.written += 1
         place.written += 1
         return True

@@ -31,7 +31,7 @@ from livered_core.engine.setup import recorded_defaults, simulated_defaults
 from livered_core.errors import EXIT_DIED, ConfigError
 from livered_core.model.text import one_line
 from livered_core.recording import Recording, open_recording
-from livered_core.service.crash_report import stacks_kept
+from livered_core.service.crash_report import stacks_kept, stacks_now
 from livered_core.service.notify import Notifier
 
 _log = logging.getLogger(__name__)
@@ -121,6 +121,8 @@ def run(**arguments: Any) -> None:
             dashboard.start()
         with stacks_kept(log_file(), watch.notifier.watchdog_s), screen.takes_prints():
             code = session.run(watch)
+        if session.stuck:
+            _log.error("It hangs. What the threads are doing:\n%s", stacks_now())
         _log.info("livered ends with exit code %d.", code)
         last = farewell(session.health(), watch.last_run, session.unsent, session.failure, code)
         if as_json and not screen.live:

@@ -19,6 +19,7 @@ from livered_core.cli.echo import say
 from livered_core.cli.service_unit import chosen_unit, log_of
 from livered_core.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 from livered_core.service.control_groups import without_effect
+from livered_core.service.crash_report import left_behind
 from livered_core.service.files import drop_ins, is_enabled
 from livered_core.service.installed import InstalledUnit, installed_units, problems_of, settings_of
 from livered_core.service.lingering import lingering_advice, lingers, user_name
@@ -86,7 +87,8 @@ def stop(instrument: str | None) -> None:
         raise ManagerError(message)
     after = _state(manager, unit)
     if after.result == "timeout":
-        message = f"{unit.instrument} did not stop in time, and was ended: {after.last_end()}; the log says what it was doing."
+        where = _where_it_was(log_of(unit, _folder(unit, manager), os.environ))
+        message = f"{unit.instrument} did not stop in time, and was ended ({after.last_end()}).{where}"
         raise ManagerError(message)
     say(f"{unit.instrument} stopped, in {time.monotonic() - begun_s:.0f} s.")
     if is_enabled(unit.path):
@@ -190,15 +192,21 @@ def _start(manager: Manager, unit: InstalledUnit, verb: str) -> None:
         if state.status:
             _row("says", state.status)
         return
-    for line in written_since(log, before)[-_LAST_LINES:]:
+    for line in written_since(log, 0)[-_LAST_LINES:]:
         say(f"  {line}", err=True)
     reason = state.sentence() if state.loaded else done.errors.strip()
     said = f" It said: {state.status}" if state.status else ""
     look = (
         f" See also `livered check --instrument {unit.instrument}`." if state.ended_by == EXIT_CONFIG else ""
     )
-    message = f"{unit.instrument} did not start: {reason}.{said}{look}"
+    message = f"{unit.instrument} did not start: {reason}.{_where_it_was(log)}{said}{look}"
     raise ManagerError(message)
+
+
+def _where_it_was(log: Path) -> str:
+    """Say where a process that was ended was, as a sentence after others."""
+    where = left_behind(log)
+    return f" {where[0].upper()}{where[1:]}." if where else ""
 
 
 def _tell(unit: InstalledUnit, manager: Manager, problem: str) -> bool:

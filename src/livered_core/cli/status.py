@@ -125,10 +125,10 @@ def _watch(seen: Callable[[], _Seen], shown: Callable[[_Seen], list[str]], *, pl
                 found = seen()
                 code, lines = _code(found), shown(found)
                 if redraws:
-                    _draw(lines, found)
+                    _write(_screen(lines, found))
                 else:
-                    for line in lines if plain else [first_line(*one) for one in found]:
-                        say(line)
+                    shown_lines = lines if plain else [first_line(*one) for one in found]
+                    _write("".join(f"{printable(line)}\n" for line in shown_lines))
                 if wait_for_key(WATCH_EVERY_S):
                     return code
     except KeyboardInterrupt:
@@ -138,17 +138,23 @@ def _watch(seen: Callable[[], _Seen], shown: Callable[[_Seen], list[str]], *, pl
             say("")
 
 
-def _draw(lines: list[str], found: _Seen) -> None:
-    """Put lines over those that are there, as many as there is room for."""
+def _screen(lines: list[str], found: _Seen) -> str:
+    """Make what puts lines over those that are there, as many as there is room for."""
     width, height = _size()
     colours = {first_line(*one): _COLOURS[verdict_of(*one)] for one in found}
     drawn = []
-    for line in lines[: height - 1]:
-        text = printable(line)[:width]
-        drawn.append(click.style(text, fg=colours[line], bold=True) if line in colours else text)
-    screen = "\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in drawn) + "\x1b[J"
+    for line in lines:
+        text = printable(line)
+        for start in range(0, max(1, len(text)), width):
+            part = text[start : start + width]
+            drawn.append(click.style(part, fg=colours[line], bold=True) if line in colours else part)
+    return "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in drawn[: height - 1]) + "\x1b[J"
+
+
+def _write(text: str) -> None:
+    """Write to stdout; end where nobody reads it any more."""
     try:
-        sys.stdout.write(screen)
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
         abandon(sys.stdout)
@@ -160,7 +166,8 @@ def _size() -> tuple[int, int]:
         size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
         return 80, 24
-    return max(20, size.columns - 1), max(2, size.lines)
+    # A terminal that does not tell says 0.
+    return max(20, (size.columns or 80) - 1), max(2, size.lines or 24)
 
 
 @contextmanager

@@ -202,7 +202,8 @@ def _unit(sight: Sight) -> Iterator[Finding]:
         sentence = f"systemd has given the service {name} up: {state.last_end()}."
         first = "check" if state.ended_by == EXIT_CONFIG else "service logs"
         advice = f"Type: livered {first} {name_of(sight)}, then: livered service restart {name_of(sight)}"
-        yield Finding("service-failed", sentence, advice)
+        # Somebody may run it by hand meanwhile.
+        yield Finding("service-failed", sentence, advice, urgent=not is_running(sight))
     elif state.restart_in_s is not None:
         sentence = (
             f"systemd starts the service {name} again in {state.restart_in_s:.0f} s: {state.last_end()}."

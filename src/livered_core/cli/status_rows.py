@@ -82,7 +82,7 @@ def _run_rows(sight: Sight) -> Iterator[_Row]:
     yield (
         "chunks",
         (
-            f"{_count(status, 'n_chunks')} in {_count(status, 'n_updates')} updates"
+            f"{_count(status, 'n_chunks')}, updates {_count(status, 'n_updates')}"
             + (f", one each {every:g} s" if every else "")
         ),
     )
@@ -113,7 +113,7 @@ def _source_rows(sight: Sight, *, everything: bool) -> Iterator[_Row]:
         return
     connects = number_of(source, "connects") or 0
     again = f", {connects:.0f} connections so far" if connects > 1 else ""
-    problem = f": {source.get('problem')}" if source.get("problem") else ""
+    problem = f": {source.get('problem')}" if source.get("problem") and not has_ended(sight) else ""
     yield "source", f"{source.get('where')}, {source.get('connection')}{again}{problem}"
     counts = table_of(source, "counts")
     if "reduced_events" in counts and number_of(counts, "events"):

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import attrs
 
-from livered_core.backoff import Backoff
 from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
 from livered_core.config import Config, run_directory, state_directory
 from livered_core.engine.backend import choose_backend, mantid_source
 from livered_core.engine.checkpointing import Checkpointing
+from livered_core.engine.disk_watch import DiskWatch
 from livered_core.engine.fingerprint import fingerprint
 from livered_core.engine.health import Health
 from livered_core.engine.instance_lock import InstanceLock
 from livered_core.engine.memory_advice import StartAdvice
 from livered_core.engine.memory_guard import MemoryGuard
 from livered_core.engine.native import native_source
+from livered_core.engine.publishing import publish_worker
 from livered_core.engine.reload import Reloader
 from livered_core.engine.reload_setup import LoadAgain, make_reloader
 from livered_core.engine.reporter import Reporter
@@ -33,8 +34,6 @@ from livered_core.errors import ConfigError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunInfo, SessionInfo, Update
 from livered_core.publish.books import Books
-from livered_core.publish.delivery import Patience
-from livered_core.publish.outbox import Outbox
 from livered_core.publish.result_files import ResultFiles
 from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
@@ -136,6 +135,7 @@ class Parts:
     results: ResultFiles
     reporter: Reporter
     memory: MemoryGuard
+    disks: DiskWatch
     checkpoints: Checkpointing | None
     instance: InstanceLock | None
     reloader: Reloader | None
@@ -184,7 +184,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
     books = Books(folder, session_id, clock)
     results = ResultFiles(folder, books.runs)
     hooks = Dispatcher(plugins, config.hooks.owner, clock, books)
-    worker = _worker(task, config, hooks, results, books, clock)
+    worker = publish_worker(config, hooks, results, books, clock, task.state_folder if live else None, stack)
     checkpoints = _checkpoints(task, config, backend, hooks, links, clock, advice)
     source = _source(
         task, config, backend, clock, links, () if checkpoints is None else checkpoints.published
@@ -199,6 +199,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         plugins={plugin.name: plugin.version for plugin in plugins},
         live=live,
         stopping=links.stop.is_set,
+        disk_free=config.limits.disk_free_bytes,
     )
     reloader = None
     if task.again is not None:
@@ -219,6 +220,11 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
     reporter = Reporter(
         folder, books, links.health, info, session_id, update_every_s=config.update_every, clock=clock
     )
+    disks = DiskWatch(
+        config.output_dir, task.state_folder if live else None, config.limits.disk_free_bytes, clock
+    )
+    disks.start()
+    stack.callback(disks.close)
     return Parts(
         hooks=hooks,
         worker=worker,
@@ -229,6 +235,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         results=results,
         reporter=reporter,
         memory=memory,
+        disks=disks,
         checkpoints=checkpoints,
         instance=instance,
         reloader=reloader,
@@ -246,16 +253,6 @@ def _advised(config: Config, advice: StartAdvice, *, live: bool) -> Config:
     if advice.begin_from_now and live:
         config = attrs.evolve(config, from_start_of_run=False, start_time=None)
     return config
-
-
-def _worker(
-    task: Task, config: Config, hooks: Dispatcher, results: ResultFiles, books: Books, clock: Clock
-) -> PublishWorker:
-    publish = config.publish
-    patience = Patience(Backoff(publish.retry_first, publish.retry_longest), publish.give_up_after * 3600.0)
-    # From a recording final results can be made again.
-    outbox = None if task.recording is not None else Outbox(task.state_folder)
-    return PublishWorker(hooks, results.show, clock, patience, outbox=outbox, taken=books.runs.taken)
 
 
 def _checkpoints(

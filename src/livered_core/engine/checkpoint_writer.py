@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -93,7 +94,8 @@ class CheckpointWriter:
         self._said: tuple[object, ...] | None = None
         # Weak: what was accumulated long ago need not be kept in memory.
         self._written: weakref.ref[Checkpoint] | None = None
-        self._offered = (0, 0)
+        self._is_offered: Callable[[Any], bool] = lambda _: False
+        self._offered_chunks = 0
         self._status = CheckpointStatus()
         self._idle = threading.Event()
         self._idle.set()
@@ -120,8 +122,9 @@ class CheckpointWriter:
     def offer(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint in place of one that still waits; returns at once."""
         state = checkpoint.state
-        before, self._offered = self._offered, (id(state.accumulated), state.n_chunks)
-        if self._offered[0] == before[0] and self._offered[1] != before[1]:
+        in_place = self._is_offered(state.accumulated) and state.n_chunks != self._offered_chunks
+        self._is_offered, self._offered_chunks = _recogniser(state.accumulated), state.n_chunks
+        if in_place:
             checkpoint = _with_own_data(checkpoint)
         with self._changed:
             self._not_before = self._clock.monotonic() + self._every_s
@@ -251,6 +254,17 @@ def _kinds(checkpoint: Checkpoint) -> tuple[object, ...]:
     """Give the run, and the types of what plugins have given: as long as they are the same, so is what can be kept."""
     state = checkpoint.state
     return (state.run.number, type(state.accumulated), *(type(kept) for kept in checkpoint.plugins.values()))
+
+
+def _recogniser(value: Any) -> Callable[[Any], bool]:
+    """Make what tells whether something is the same object, without keeping it in memory."""
+    try:
+        reference = weakref.ref(value)
+    except TypeError:
+        # Of a list or a dictionary the address must do: at worst another one is copied.
+        address = id(value)
+        return lambda other: id(other) == address
+    return lambda other: reference() is other
 
 
 def _with_own_data(checkpoint: Checkpoint) -> Checkpoint:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from livered_core.engine.checkpoint_writer import CheckpointStatus
+from livered_core.engine.disk_watch import DiskStatus
 from livered_core.engine.memory_guard import MemoryStatus
 from livered_core.errors import LiveredError
 from livered_core.model import Result, RunInfo, SlowLog, Update
@@ -83,6 +84,8 @@ class Health:
         How keeping the run in hand for a restart goes; None where nothing is kept.
     memory
         How much memory is used, and may be; None before that is known.
+    disk
+        How much room there is; None before that is known.
     reload
         What became of changes of plugins and settings, as `livered_core.engine.reload.Reloader.status` has it; None
         where nothing is taken up.
@@ -111,6 +114,7 @@ class Health:
     skipped_events: int = 0
     checkpoint: CheckpointStatus | None = None
     memory: MemoryStatus | None = None
+    disk: DiskStatus | None = None
     reload: Mapping[str, Any] | None = None
 
     @property
@@ -165,9 +169,6 @@ def health_of(
     now_ns: int,
     phase: Phase | None,
     failure: str,
-    checkpoint: CheckpointStatus | None = None,
-    memory: MemoryStatus | None = None,
-    reload: Mapping[str, Any] | None = None,
 ) -> Health:
     """Put a snapshot together.
 
@@ -187,8 +188,6 @@ def health_of(
         What is going on; None to see it from the source, see `phase_of`.
     failure
         Why the session ended.
-    checkpoint, memory, reload
-        How keeping the run in hand goes, how much memory is used, and what became of changes.
     """
     state = pipeline.state
     run = state.run if state is not None else source.run
@@ -214,9 +213,6 @@ def health_of(
         logs=pipeline.logs,
         dropped_events=state.dropped_events if state else 0,
         skipped_events=state.skipped_events if state else 0,
-        checkpoint=checkpoint,
-        memory=memory,
-        reload=reload,
     )
 
 
@@ -254,6 +250,7 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "source": source,
         "checkpoint": None if health.checkpoint is None else attrs.asdict(health.checkpoint),
         "memory": None if health.memory is None else attrs.asdict(health.memory),
+        "disk": None if health.disk is None else attrs.asdict(health.disk),
         "reload": None if health.reload is None else dict(health.reload),
         "sinks": [attrs.asdict(sink) for sink in health.sinks],
         "logs": logs,

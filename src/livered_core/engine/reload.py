@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, Final
 
 import attrs
@@ -18,12 +17,12 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.config import Config, ReloadConfig
 from livered_core.engine.reload_attempt import Attempt, Ready, Surroundings, Unsettled, end_plugins
-from livered_core.engine.reload_plan import next_start_sentence
-from livered_core.engine.reload_refusal import Refused
+from livered_core.engine.reload_refusal import Refused, UntilTheRunEnds
 from livered_core.engine.reload_status import ReloadStatus
 from livered_core.engine.reload_trial import Notes
+from livered_core.engine.reload_watch import FileWatch
 from livered_core.engine.setup import LoadedConfiguration
-from livered_core.engine.watched_files import Settling, Snapshot, WatchedFiles, take_snapshot
+from livered_core.engine.watched_files import Snapshot, WatchedFiles
 from livered_core.hooks.boundary import Boundary, Swapped
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.registry import LoadedPlugin
@@ -32,10 +31,9 @@ from livered_core.model import HookFailure, RunInfo, SessionInfo
 
 _log = logging.getLogger(__name__)
 
-_SLICE_S: Final = 0.05
+_BY_FILES: Final = "the files"
 _JOIN_S: Final = 2.0
 _SINKS_S: Final = 60.0
-_RESTLESS_BEFORE_A_WORD: Final = 6
 _HANGS: Final = (
     "an earlier attempt to load plugins still hangs: livered service restart is what takes up the change."
 )
@@ -90,21 +88,22 @@ class Reloader:
         self._started_with: Config = loaded.config
         self._load_again = load_again
         self._files = files
-        self._watched = files(loaded)
         self._info = info
         self._clock = clock
         self._take_request = take_request
         self._lock = threading.Lock()
         self._asked: _Asked | None = None
-        self._known: Snapshot | None = None
-        self._tried: Snapshot | None = None
+        self._later: _Asked | None = None
+        self._busy = False
         self._status = ReloadStatus()
-        self._attempt: threading.Thread | None = None
+        self._attempt: Attempt | None = None
         self._ends = threading.Event()
-        self._said: set[str] = set()
-        self._own_version = version("livered-core")
+        self._watch = FileWatch(
+            files(loaded), lambda: self.settings, clock, self._files_changed, self._files_mended
+        )
+        self._problems_said: set[str] = set()
         self._threads = [
-            threading.Thread(target=self._watch, name="livered-watch", daemon=True),
+            threading.Thread(target=self._watch.run, args=(self._ends,), name="livered-watch", daemon=True),
             threading.Thread(target=self._wait_for_requests, name="livered-reload-request", daemon=True),
         ]
         self._farewells: list[threading.Thread] = []
@@ -127,13 +126,20 @@ class Reloader:
     @property
     def wanted(self) -> bool:
         """Whether something is to be taken up at the next boundary."""
-        return self._asked is not None
+        return self._asked is not None or self._later is not None
 
     def status(self) -> dict[str, Any]:
         """Return what ``status.json`` says of it."""
         with self._lock:
-            waiting = self._asked is not None
-            return {**self._status.as_dict(), "waiting": waiting, "limit_s": self.settings.time_limit}
+            status, waiting = self._status, self._asked is not None
+        looked_ns, problem = self._watch.seen
+        return {
+            **status.as_dict(),
+            "waiting": waiting,
+            "looked_ns": looked_ns,
+            "problem": problem,
+            "limit_s": self.settings.time_limit,
+        }
 
     def start(self) -> None:
         """Begin to look at the files, and for requests."""
@@ -174,8 +180,21 @@ class Reloader:
         """
         with self._lock:
             asked, self._asked = self._asked, None
-        if asked is None or self._ends.is_set():
+            if asked is None and boundary.run is None:
+                asked, self._later = self._later, None
+            # Seen before the attempt before had come to its end.
+            if asked is not None and asked.by == _BY_FILES and asked.expected == self._watch.tried:
+                return None
+            self._busy = asked is not None and not self._ends.is_set()
+        if asked is None or not self._busy:
             return None
+        try:
+            return self._answered(asked, boundary)
+        finally:
+            self._busy = False
+
+    def _answered(self, asked: _Asked, boundary: Boundary) -> Swapped | None:
+        """Take it up, or refuse it."""
         began_s = self._clock.monotonic()
         try:
             swapped = self._taken_up(asked, boundary)
@@ -190,59 +209,43 @@ class Reloader:
         return swapped
 
     def _taken_up(self, asked: _Asked, boundary: Boundary) -> Swapped | None:
+        if self._attempt is not None and self._attempt.is_alive:
+            raise Refused(_HANGS)
         around = Surroundings(
             hooks=self._hooks,
             loaded=self._loaded,
             started_with=self._started_with,
             load_again=self._load_again,
             files=self._files,
-            watched=self._watched,
-            known=self._known,
+            watched=self._watch.watched,
+            known=self._watch.known,
             info=self._info,
             clock=self._clock,
         )
-        attempt = Attempt(around, boundary, asked.expected)
+        attempt = self._attempt = Attempt(around, boundary, asked.expected)
         try:
-            ready = self._waited_for(attempt)
+            ready = attempt.made(self.settings.time_limit)
             swapped = self._swapped(ready, boundary)
-        except BaseException:
+        except BaseException as error:
             attempt.give_up()
+            if isinstance(error, Refused) and attempt.seen is not None:
+                self._watch.refused(attempt.seen)
+                if isinstance(error, UntilTheRunEnds):
+                    self._later = _Asked("the end of the run", (), attempt.seen)
             raise
         attempt.keep()
-        self._watched = ready.watched
-        self._known = self._tried = ready.snapshot
+        self._watch.loaded(ready.watched, ready.snapshot)
+        plan = ready.plan
+        sentence = plan.sentence(swapped=swapped is not None, replay=bool(swapped and swapped.replay))
         with self._lock:
             self._status = self._status.with_success(
-                self._sentence(ready, swapped),
+                sentence,
                 self._clock.now_ns(),
                 asked.tokens,
                 swapped=swapped is not None,
-                next_start=ready.plan.next_start,
+                next_start=plan.next_start,
             )
         return swapped
-
-    def _waited_for(self, attempt: Attempt) -> Ready:
-        if self._attempt is not None and self._attempt.is_alive():
-            raise Refused(_HANGS)
-        self._attempt = threading.Thread(target=attempt.run, name="livered-reload", daemon=True)
-        self._attempt.start()
-        limit_s = self.settings.time_limit
-        until_s = self._clock.monotonic() + limit_s
-        while not self._clock.wait(attempt.done, _SLICE_S):
-            if self._ends.is_set() or self._info.stopping():
-                raise Refused("livered was asked to stop meanwhile.")
-            if self._clock.monotonic() > until_s:
-                running = [call for call in self._hooks.running() if call.hook != "post_publish"]
-                where = f" in {running[-1].hook} of {running[-1].plugin}" if running else ""
-                raise Refused(
-                    f"loading and trying the change did not come to an end within {limit_s:g} s{where} (time_limit in [reload])."
-                )
-        outcome = attempt.outcome
-        if isinstance(outcome, Ready):
-            return outcome
-        if outcome is None:
-            raise Refused("the attempt ended without a word: report it.")
-        raise outcome
 
     def _swapped(self, ready: Ready, boundary: Boundary) -> Swapped | None:
         """Put the new plugins in place; None where all stay."""
@@ -250,10 +253,11 @@ class Reloader:
         replay = ""
         if boundary.accumulated is not None and plan.changes_data:
             replay = self._replay(ready, boundary, wanted=settings.accumulated == "replay")
-        self._loaded, self._info = plan.loaded, ready.info
         if plan.changes_nothing:
+            self._loaded, self._info = plan.loaded, ready.info
             return None
         table = self._hooks.replace(plan.plugins, plan.owners)
+        self._loaded, self._info = plan.loaded, ready.info
         self._say_farewell(plan.old, table, boundary)
         goes_on = boundary.run is not None and plan.changes_data and not replay
         return Swapped(
@@ -274,9 +278,9 @@ class Reloader:
             return f"Code or settings of plugins changed: {why}"
         if ready.misfit:
             end_plugins(ready.plan.new, ready.info, boundary, self._clock, Notes())
-            raise Refused(
+            raise UntilTheRunEnds(
                 f"{ready.misfit.rstrip('.')}, and the run cannot be replayed from its start: "
-                "what is changed can be taken up between two runs."
+                "the change is taken up when the run is over."
             )
         _log.warning("The run cannot be replayed from its start here: what is accumulated is kept.")
         return ""
@@ -297,90 +301,28 @@ class Reloader:
         self._farewells.append(thread)
         thread.start()
 
-    def _sentence(self, ready: Ready, swapped: Swapped | None) -> str:
-        plan = ready.plan
-        if swapped is None:
-            did = "Nothing that runs has changed."
-        else:
-            names = [f"{plugin.name} {plugin.version}".strip() for plugin in plan.new]
-            names += [
-                f"without {plugin.name}"
-                for plugin in plan.old
-                if plugin.name not in {other.name for other in plan.plugins}
-            ]
-            did = f"Reloaded: {', '.join(names) or 'the owners of hooks'}."
-            if swapped.replay:
-                did += " The run comes again from its start."
-        return " ".join(part for part in (did, next_start_sentence(plan.next_start)) if part)
-
     def _refuse(self, refused: Refused, asked: _Asked, run: RunInfo | None) -> None:
-        if asked.expected is not None:
-            self._tried = asked.expected
         failure = refused.failure()
         with self._lock:
             self._status = self._status.with_refusal(failure.sentence, self._clock.now_ns(), asked.tokens)
         self._hooks.report(failure, run)
 
-    # The thread that looks at the files.
+    # Called by the thread that looks at the files.
 
-    def _watch(self) -> None:
-        settling = Settling(Snapshot())
-        while True:
-            if self.settings.watch:
-                self._look(settling)
-            if self._clock.wait(self._ends, self.settings.every):
-                return
-
-    def _look(self, settling: Settling) -> None:
-        try:
-            now = take_snapshot(self._watched)
-        except Exception as error:  # noqa: BLE001  (the next look may do better)
-            problem = f"The files of plugins and configuration cannot be read ({error}): a change of them is not seen."
-            self._say_once(problem)
-            self._looked(problem)
-            return
-        self._looked("")
-        if self._known is None:
-            self._known = self._tried = now
-        settling.known = self._tried or now
-        changed = settling.look(now)
-        if settling.restless == _RESTLESS_BEFORE_A_WORD:
-            _log.warning(
-                "The files of plugins or configuration change at each look: they are not taken up yet."
-            )
-        if changed and now == self._known:
-            self._tried = now
-            with self._lock:
-                self._status = self._status.mended(self._clock.now_ns())
-            _log.info("The files of plugins and configuration are again as they were loaded.")
-        elif changed:
-            self._ask_for(now, changed)
-        self._see_own_version()
-
-    def _ask_for(self, now: Snapshot, changed: tuple[str, ...]) -> None:
+    def _files_changed(self, now: Snapshot, changed: tuple[str, ...]) -> None:
         with self._lock:
-            if self._asked is not None:
+            self._later = None
+            if self._asked is not None or self._busy:
                 return
-            self._asked = _Asked("the files", (), now)
+            self._asked = _Asked(_BY_FILES, (), now)
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         _log.info("%s%s changed: tried at the next boundary of a chunk.", changed[0], more)
 
-    def _looked(self, problem: str) -> None:
+    def _files_mended(self) -> None:
         with self._lock:
-            self._status = self._status.with_look(self._clock.now_ns(), problem)
-
-    def _see_own_version(self) -> None:
-        found = version("livered-core")
-        if found != self._own_version:
-            self._say_once(
-                f"livered is version {found} on disk and {self._own_version} here: "
-                "that counts from the next start, livered service restart."
-            )
-
-    def _say_once(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            _log.warning("%s", sentence)
+            self._later = None
+            self._status = self._status.mended(self._clock.now_ns())
+        _log.info("The files of plugins and configuration are again as they were loaded.")
 
     # The thread that looks for requests.
 
@@ -393,6 +335,11 @@ class Reloader:
                 continue
             if token is not None:
                 self.ask("livered reload", token)
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._problems_said:
+            self._problems_said.add(sentence)
+            _log.warning("%s", sentence)
 
 
 class _Forwarded(Notes):

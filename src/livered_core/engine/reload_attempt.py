@@ -24,6 +24,7 @@ from livered_core.hooks.registry import LoadedPlugin
 from livered_core.hooks.reloading import FreshModules, installed_packages, plugin_packages
 from livered_core.model import RunEndReason, SessionInfo
 
+_SLICE_S: Final = 0.05
 _CHANGED_MEANWHILE: Final = "the files changed while they were loaded: ask again when nobody writes to them."
 
 
@@ -101,7 +102,7 @@ class _GivenUp(Exception):  # noqa: N818
 class Attempt:
     """Loads what has changed, tries it, and makes it ready.
 
-    `run` is the body of a thread; the others are for the reduction thread, which waits meanwhile.
+    For the reduction thread, which waits meanwhile.
 
     Parameters
     ----------
@@ -120,21 +121,47 @@ class Attempt:
         self._lock = threading.Lock()
         self._given_up = False
         self._fresh: FreshModules | None = None
-        self.done = threading.Event()
-        self.outcome: Ready | Refused | Unsettled | None = None
+        self._done = threading.Event()
+        self._outcome: Ready | Refused | Unsettled | None = None
+        self._thread = threading.Thread(target=self._run, name="livered-reload", daemon=True)
+        self._step = "while the files are read"
+        self.seen: Snapshot | None = None
+        """What the files held when it began; None before that is known."""
 
-    def run(self) -> None:
-        """Make the outcome; raises nothing."""
-        try:
-            self.outcome = self._prepared()
-        except _GivenUp:
-            return
-        except Unsettled as error:
-            self.outcome = error
-        except BaseException as error:  # noqa: BLE001  (whatever a plugin does, what runs goes on)
-            self.outcome = Refused.because_of(error)
-        finally:
-            self.done.set()
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread.is_alive()
+
+    def made(self, within_s: float) -> Ready:
+        """Make the attempt, and wait for it.
+
+        Parameters
+        ----------
+        within_s
+            Seconds that it may take.
+
+        Raises
+        ------
+        Refused
+            When the change is not to be taken up, or not in time.
+        Unsettled
+            When the files are being written.
+        """
+        around = self._around
+        until_s = around.clock.monotonic() + within_s
+        self._thread.start()
+        while not around.clock.wait(self._done, _SLICE_S):
+            if around.info.stopping():
+                raise Refused("livered was asked to stop meanwhile.")
+            if around.clock.monotonic() > until_s:
+                raise Refused(
+                    f"loading and trying the change did not come to an end within {within_s:g} s (time_limit in [reload]): "
+                    f"it hangs {self._step}."
+                )
+        if isinstance(self._outcome, Ready):
+            return self._outcome
+        raise self._outcome or Refused("the attempt ended without a word: report it.")
 
     def keep(self) -> None:
         """Let what was imported stay."""
@@ -147,6 +174,19 @@ class Attempt:
             self._given_up = True
             if self._fresh is not None:
                 self._fresh.restore()
+
+    def _run(self) -> None:
+        """Make the outcome; the body of the thread."""
+        try:
+            self._outcome = self._prepared()
+        except _GivenUp:
+            return
+        except Unsettled as error:
+            self._outcome = error
+        except BaseException as error:  # noqa: BLE001  (whatever a plugin does, what runs goes on)
+            self._outcome = Refused.because_of(error)
+        finally:
+            self._done.set()
 
     def _go_on(self) -> None:
         with self._lock:
@@ -162,7 +202,7 @@ class Attempt:
 
     def _prepared(self) -> Ready:
         around, boundary = self._around, self._boundary
-        now = _read(around.watched)
+        now = self.seen = _read(around.watched)
         if self._expected not in (None, now):
             raise Unsettled
         anew = self._expected is None or around.known is None or now.code != around.known.code
@@ -171,6 +211,7 @@ class Attempt:
         ]
         accumulated = Carried.of(boundary.accumulated, "accumulated", packages)
         states = _states(around.hooks, packages)
+        self._step = "while it is imported"
         self._import_anew(packages if anew else [])
         plan = make_plan(
             around.loaded,
@@ -182,9 +223,11 @@ class Attempt:
         self._go_on()
         info = attrs.evolve(around.info, plugins={plugin.name: plugin.version for plugin in plan.plugins})
         misfit = ""
+        self._step = "while it is tried on the newest data"
         if plan.changes_data:
             trial = Trial(boundary, accumulated, states, info, around.clock, self._go_on)
             misfit = trial.run(plan.for_trial(), plan.owners)
+        self._step = "while its plugins are told of session and run"
         problem = self._begun(plan, info, states)
         try:
             goes_on = boundary.accumulated

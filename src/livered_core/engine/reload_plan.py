@@ -54,6 +54,27 @@ class Plan:
         """Whether what runs stays as it is."""
         return not self.new and not self.old and not self.changes_data
 
+    def sentence(self, *, swapped: bool, replay: bool) -> str:
+        """Say what was done.
+
+        Parameters
+        ----------
+        swapped
+            Whether plugins were replaced.
+        replay
+            Whether the run comes again from its start.
+        """
+        names = [f"{plugin.name} {plugin.version}".strip() for plugin in self.new]
+        there = {plugin.name for plugin in self.plugins}
+        names += [f"without {plugin.name}" for plugin in self.old if plugin.name not in there]
+        did = f"Reloaded: {', '.join(names) or 'the owners of hooks'}."
+        parts = (
+            did if swapped else "Nothing that runs has changed.",
+            "The run comes again from its start." if replay else "",
+            next_start_sentence(self.next_start),
+        )
+        return " ".join(part for part in parts if part)
+
     def for_trial(self) -> list[LoadedPlugin]:
         """Make instances to try the change on: of the plugins that make data, which are the same again afterwards."""
         return [

@@ -62,6 +62,10 @@ class Refused(LiveredError):  # noqa: N818  (reads as what happened)
         )
 
 
+class UntilTheRunEnds(Refused):
+    """What is accumulated of the run in hand keeps a change from being taken up."""
+
+
 def _cause(error: BaseException) -> str:
     """Return the traceback of what a sentence was made of; the sentence needs none of its own."""
     cause = error.__cause__

@@ -28,10 +28,6 @@ class ReloadStatus:
         Keys of the configuration that count from the next start.
     answers
         The text of each of the last requests, to the state that answered it.
-    looked_ns
-        When the files were last looked at, nanoseconds UTC; 0 before.
-    problem
-        Why they cannot be looked at; empty when they can.
     """
 
     state: str = "none"
@@ -41,8 +37,6 @@ class ReloadStatus:
     refused: int = 0
     next_start: tuple[str, ...] = ()
     answers: Mapping[str, str] = attrs.field(factory=dict)
-    looked_ns: int = 0
-    problem: str = ""
 
     def with_success(
         self, sentence: str, time_ns: int, tokens: Sequence[str], *, swapped: bool, next_start: Sequence[str]
@@ -75,10 +69,6 @@ class ReloadStatus:
             return self
         sentence = "The files are again as they were loaded."
         return attrs.evolve(self, state="ok", sentence=sentence, time_ns=time_ns)
-
-    def with_look(self, looked_ns: int, problem: str) -> ReloadStatus:
-        """Note that the files were looked at, or could not be."""
-        return attrs.evolve(self, looked_ns=self.looked_ns if problem else looked_ns, problem=problem)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""

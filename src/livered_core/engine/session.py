@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+import attrs
+
 from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
 from livered_core.config import Config
@@ -120,7 +122,7 @@ class Session:
         parts = self._parts
         if parts is None:
             return None
-        return health_of(
+        reduction = health_of(
             parts.source.status(),
             parts.pipeline,
             self._latest.snapshot(),
@@ -128,8 +130,12 @@ class Session:
             now_ns=self._clock.now_ns(),
             phase=self._own_phase(),
             failure="" if self._failure is None else failure_sentence(self._failure),
+        )
+        return attrs.evolve(
+            reduction,
             checkpoint=None if parts.checkpoints is None else parts.checkpoints.status(),
             memory=parts.memory.status(),
+            disk=parts.disks.status(),
             reload=None if parts.reloader is None else parts.reloader.status(),
         )
 

@@ -28,6 +28,16 @@ _ENDS: Final = {
 }
 
 
+_RUNNING: Final = (Phase.LIVE, Phase.CATCHING_UP)
+_AFTER: Final = {
+    Phase.NO_BEAM: _RUNNING,
+    Phase.NO_PULSES: (*_RUNNING, Phase.NO_BEAM),
+    Phase.PAUSED: (*_RUNNING, Phase.NO_BEAM),
+    Phase.CATCHING_UP: (Phase.LIVE,),
+}
+"""What follows on the end of a phase; anything else follows on something that is said by itself."""
+
+
 def beginning(info: SessionInfo) -> str:
     """Say in one sentence what a session reads, with what, and where its results go.
 
@@ -87,7 +97,7 @@ class Story:
         ending = phase in (Phase.STOPPING, Phase.STOPPED, Phase.FAILED)
         if before is Phase.DISCONNECTED and not ending and lasted_s >= AWAY_S:
             said.append(f"the data stream is there after {lasted_s:.0f} s without.")
-        elif before in _ENDS and not ending and phase is not Phase.DISCONNECTED:
+        elif before in _ENDS and phase in _AFTER[before]:
             said.append(f"{_ENDS[before]} {lasted_s:.0f} s.")
         if phase in _BEGINS:
             said.append(_BEGINS[phase])

@@ -144,17 +144,19 @@ def content_of(path: Path) -> str:
         return ""
     except PermissionError:
         return "not readable"
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return "no file"
         if found.st_size > LARGEST:
             return f"{found.st_size} bytes"
         digest, left = hashlib.sha256(), LARGEST
-        while left > 0 and (part := file.read(min(_PART, left))):
+        while left > 0 and (part := os.read(descriptor, min(_PART, left))):
             digest.update(part)
             left -= len(part)
-    return digest.hexdigest()
+        return digest.hexdigest()
+    finally:
+        os.close(descriptor)
 
 
 def _code_files(files: WatchedFiles) -> Iterator[Path]:

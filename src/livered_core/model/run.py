@@ -81,6 +81,8 @@ class SessionInfo:
         False where a recording is reduced: a plugin may then wait for what it needs, since no data come meanwhile.
     stopping
         Says whether the session was asked to end: who waits for something asks now and then. Safe from any thread.
+    disk_free
+        What should stay free on a disk, bytes: with less, a sink leaves out what is not final. 0 for nothing.
     """
 
     instrument: str
@@ -92,3 +94,4 @@ class SessionInfo:
     plugins: Mapping[str, str]
     live: bool = True
     stopping: Callable[[], bool] = attrs.field(default=_goes_on, repr=False, eq=False)
+    disk_free: int = 0

@@ -23,7 +23,7 @@ from livered_core.publish.delivery import Delivery, Patience, Taken
 from livered_core.publish.keeper import FinalKeeper
 from livered_core.publish.latest import Published
 from livered_core.publish.outbox import Outbox
-from livered_core.publish.published_runs import RunKey, run_key
+from livered_core.publish.published_runs import MOST_RUNS, RunKey, run_key
 from livered_core.publish.sinks import Parcel, SinkQueue, SinkStatus
 from livered_core.publish.stage import Stage
 from livered_core.publish.unsent import unsent_sentences
@@ -70,8 +70,9 @@ class PublishWorker:
         self._unseen: Published | None = None
         self._not_shown = 0
         self._failure: BaseException | None = None
-        self._over: set[RunKey] = set()
-        self._told: set[RunKey] = set()
+        # Dictionaries as sets that know their order.
+        self._over: dict[RunKey, None] = {}
+        self._told: dict[RunKey, None] = {}
         self._queues = tuple(SinkQueue(name) for name in hooks.sinks)
         self._keeper = None if outbox is None else FinalKeeper(outbox, self._stage, self._queues)
         self._shower = threading.Thread(target=self._run, args=(None,), name="livered-publish", daemon=True)
@@ -158,10 +159,10 @@ class PublishWorker:
         else:
             queues = [queue for queue in self._queues if key not in queue.replayed]
         if item.update.final:
-            self._over.add(key)
+            _remember(self._over, key)
         is_news = len(queues) < len(self._queues) and key not in self._told
         if is_news:
-            self._told.add(key)
+            _remember(self._told, key)
         return queues, is_news
 
     def status(self) -> tuple[SinkStatus, ...]:
@@ -263,6 +264,14 @@ class PublishWorker:
                 self._stage.visible_version = item.version
                 self._stage.hidden_since = self._clock.monotonic()
             self._wake_sinks()
+
+
+def _remember(runs: dict[RunKey, None], key: RunKey) -> None:
+    """Note a run as the newest; as many are kept as the record of published runs has."""
+    runs.pop(key, None)
+    runs[key] = None
+    while len(runs) > MOST_RUNS:
+        del runs[next(iter(runs))]
 
 
 def _one_line(error: BaseException) -> str:

@@ -98,12 +98,12 @@ def find_class(name: str, allowed: Callable[[str], bool]) -> type:
         message = f"{name[:100]!r} is no name of a class"
         raise ValueError(message)
     module, _, path = name.partition(":")
-    if not allowed(module):
+    if not allowed(module) or "__main__" in module.split("."):
         message = f"classes of {module} are not taken from it"
         raise ValueError(message)
     try:
         importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{module} cannot be imported ({type(error).__name__})"
         raise ValueError(message) from error
     found = _look_up(module, path)

@@ -230,11 +230,7 @@ class CheckpointStore:
     @staticmethod
     def _remove_old(folder: Path, suffix: str) -> None:
         """Keep the newest; one that cannot be removed is in nobody's way."""
-        paths = sorted(
-            path
-            for path, _ in _numbered(folder)
-            if path.suffix == suffix and path.is_file() and not path.is_symlink()
-        )
+        paths = sorted(path for path, _ in _numbered(folder) if path.suffix == suffix)
         for path in paths[:-KEPT]:
             try:
                 path.unlink(missing_ok=True)

@@ -14,6 +14,9 @@ import logging
 import os
 import re
 import stat
+import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -72,6 +75,30 @@ def stacks_kept(log: Path | None, watchdog_s: float = 0.0) -> Iterator[None]:
         faulthandler.disable()
         _remove_empty(path, descriptor)
         os.close(descriptor)
+
+
+def left_behind(log: Path) -> str:
+    """Say where a life that died was, as long as no other has begun; empty where it left nothing.
+
+    Parameters
+    ----------
+    log
+        The log's file.
+    """
+    try:
+        with log.with_name(log.name + SUFFIX).open("rb") as file:
+            return hung_at(file.read(MOST_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return ""
+
+
+def stacks_now() -> str:
+    """Write what each thread of this process is doing, in the form of a traceback."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"Thread {names.get(number, number)}:\n{''.join(traceback.format_stack(frame)).rstrip()}"
+        for number, frame in sys._current_frames().items()
+    )
 
 
 def hung_at(stacks: str) -> str:

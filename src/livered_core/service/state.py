@@ -42,6 +42,7 @@ _EXIT_WORDS: Final = {
     243: "a credential is not there; see [service] load_credential",
 }
 """Exit codes of livered, and those of systemd for what it could not even begin (systemd.exec(5))."""
+_KILLED_WORDS: Final = "somebody killed it, or the kernel because memory was short"
 _RESULT_WORDS: Final = {
     "watchdog": "it got on no more, and systemd ended it",
     "timeout": "it did not start or stop in time, and systemd ended it",
@@ -49,7 +50,7 @@ _RESULT_WORDS: Final = {
     "start-limit-hit": "it failed too often",
     "resources": "systemd could not start it; see `systemctl --user status`",
     "protocol": "it ended before it had said that it has started",
-    "signal": "it was killed from outside, or crashed",
+    "signal": "it was killed, or crashed",
     "core-dump": "it crashed",
 }
 _UNITS_US: Final = {
@@ -174,7 +175,8 @@ class UnitState:
         if self.ended_by is None:
             return _RESULT_WORDS.get(self.result, "systemd does not say how its last life ended")
         if self.ended_by < 0:
-            return f"{_RESULT_WORDS['signal']}{self._code()}"
+            words = _KILLED_WORDS if self.ended_by == -signal.SIGKILL else _RESULT_WORDS["signal"]
+            return f"{words}{self._code()}"
         words = _EXIT_WORDS.get(self.ended_by, "the log may say why")
         return f"{words}{self._code()}"
 

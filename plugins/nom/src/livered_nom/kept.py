@@ -81,10 +81,8 @@ class KeptRun:
     prepared: PreparedFrom | None
 
 
-def calibration_digest(calibration: Calibration | None) -> str:
-    """Return the SHA-256 of the numbers of a calibration, hexadecimal; empty for None."""
-    if calibration is None:
-        return ""
+def calibration_digest(calibration: Calibration) -> str:
+    """Return the SHA-256 of the numbers of a calibration, hexadecimal."""
     digest = hashlib.sha256()
     for column in (
         calibration.detid,

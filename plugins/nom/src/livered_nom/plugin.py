@@ -68,6 +68,7 @@ class NomPlugin:
 
     settings: NomSettings = attrs.field(factory=NomSettings)
     _calibration: Calibration | None = attrs.field(default=None, init=False, repr=False)
+    _calibration_digest: str = attrs.field(default="", init=False, repr=False)
     _instruments: InstrumentCache = attrs.field(factory=InstrumentCache, init=False, repr=False)
     _mantid: MantidChunks | None = attrs.field(default=None, init=False, repr=False)
     _prepared: Prepared | None = attrs.field(default=None, init=False, repr=False)
@@ -103,7 +104,7 @@ class NomPlugin:
         """Read the calibration anew: the file may have been replaced since the run before."""
         log.debug("preparing the reduction of run %d", run.number)
         # Before reading: a file that cannot be read now must not leave the run to the one before.
-        self._calibration = None
+        self._calibration, self._calibration_digest = None, ""
         self._prepared = None
         self._prepared_from = None
         self._logged_formula = ""
@@ -206,7 +207,7 @@ class NomPlugin:
 
     def save_state(self) -> KeptRun:
         """Keep what the run in hand depends on beside its counts, for a checkpoint (native backend)."""
-        return KeptRun(calibration_digest(self._calibration), self._logged_formula, self._prepared_from)
+        return KeptRun(self._calibration_digest, self._logged_formula, self._prepared_from)
 
     def restore_state(self, state: KeptRun) -> None:
         """Go on with a run that was begun by another process, after `run_started`.
@@ -218,7 +219,8 @@ class NomPlugin:
         LiveredError
             When they cannot be read, or the instrument cannot.
         """
-        if calibration_digest(self._read_calibration()) != state.calibration:
+        self._read_calibration()
+        if self._calibration_digest != state.calibration:
             message = "The calibration is not the one with which the run was begun."
             raise DataModelError(message)
         self._logged_formula = state.logged_formula
@@ -269,4 +271,5 @@ class NomPlugin:
         """Return the configured calibration, read once a run; None where none is configured."""
         if self._calibration is None and self.settings.calibration is not None:
             self._calibration = read_calibration(self.settings.calibration)
+            self._calibration_digest = calibration_digest(self._calibration)
         return self._calibration
