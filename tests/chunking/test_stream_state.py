@@ -291,7 +291,7 @@ def test_what_is_remembered_of_runs_is_bounded():
     stream = connected()
     for number in range(1, 3000):
         feed(stream, run_info(number), new_run(number), end_run(number))
-    assert len(stream._over) == len(stream._details) == 1000
+    assert len(stream._over) == len(stream._descriptions._details) == 1000
 
 
 def test_a_new_run_that_began_while_the_connection_was_lost_ends_the_old_one_incomplete():

@@ -12,7 +12,7 @@ run in hand goes on. What is left out is counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import attrs
 import numpy as np
@@ -30,7 +30,6 @@ from livered_core.adara import (
     PulseEvents,
     PulseFlag,
     Rtdl,
-    RunDetails,
     RunInfoPacket,
     RunStatus,
     RunStatusCode,
@@ -58,9 +57,10 @@ from livered_core.chunking.items import (
 )
 from livered_core.chunking.position import StreamPosition
 from livered_core.chunking.repetition import Repetitions
+from livered_core.chunking.run_descriptions import RunDescriptions
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.slow_logs import SlowLogDecoder
-from livered_core.chunking.taken_pulses import TakenPulses
+from livered_core.chunking.taken_pulses import PulseNumbers, TakenPulses
 from livered_core.errors import ProtocolError
 from livered_core.model import InstrumentDefinition, PixelMap, RunEndReason, RunInfo, format_utc
 
@@ -68,11 +68,7 @@ _ALL_PULSES: Final = PulseSelection()
 _REMEMBERED_TYPES: Final = 100
 """Kinds of unknown packets that are spoken of."""
 _REMEMBERED_RUNS: Final = 1000
-"""Runs that are over and will not be taken again, and descriptions of runs that are kept."""
-_REMEMBERED_TIMES: Final = 600
-"""Times of pulses of a connection of which it is known how many pulses had them."""
-_REMEMBERED_CHARACTERS: Final = 16 * 1024 * 1024
-"""Characters of the documents of which the descriptions of runs are kept."""
+"""Runs that are over and will not be taken again."""
 
 
 class StreamState:
@@ -101,8 +97,7 @@ class StreamState:
         self._logs = SlowLogDecoder()
         self._definition: InstrumentDefinition | None = None
         self._mapping: PixelMapping | None = None
-        self._details: dict[int, RunDetails] = {}
-        self._details_size: dict[int, int] = {}
+        self._descriptions = RunDescriptions()
         self._remarks = Repetitions()
         self._over: dict[tuple[int, int], None] = dict.fromkeys(over)
         _forget_oldest(self._over)
@@ -118,7 +113,7 @@ class StreamState:
         # A run that was begun, and is to come again.
         self._awaited: RunInfo | None = None
         # What the server is replaying.
-        self._numbers: dict[int, int] = {}
+        self._numbers = PulseNumbers()
         self._known_from_ns = 0
         self._found_again = False
         self._history = False
@@ -165,7 +160,7 @@ class StreamState:
 
     def connection_opened(self) -> None:
         """Begin a connection: the server's prologue follows, and perhaps pulses that were taken already."""
-        self._numbers = {}
+        self._numbers = PulseNumbers()
         self._known_from_ns = 0
         self._found_again = False
         self._history = False
@@ -243,10 +238,7 @@ class StreamState:
         StreamItem
             As from `feed`; a `Pulse`, if any, comes last.
         """
-        number = self._numbers.pop(pulse.time_ns, 0) + 1
-        self._numbers[pulse.time_ns] = number
-        if len(self._numbers) > _REMEMBERED_TIMES:
-            del self._numbers[next(iter(self._numbers))]
+        number = self._numbers.next(pulse.time_ns)
         replayed = self._is_replayed(pulse.time_ns, pulse.flags)
         if not replayed:
             yield from self._resume()
@@ -502,7 +494,7 @@ class StreamState:
         self._announced = False
         self._joined = "" if from_start else "The run was joined after its start."
         run = RunInfo(number=packet.run_number, instrument=self._instrument, start_ns=packet.run_start_ns)
-        self._run = self._described(run)
+        self._run = self._descriptions.described(run)
 
     def _end(self, reason: RunEndReason) -> Iterator[StreamItem]:
         yield from self._announce()
@@ -540,33 +532,14 @@ class StreamState:
             yield RunBegan(self._run, missing)
 
     def _run_info(self, packet: RunInfoPacket) -> Iterator[StreamItem]:
-        details = read_run_info(packet.xml)
-        self._remember(details, len(packet.xml))
+        self._descriptions.add(read_run_info(packet.xml), len(packet.xml))
         if self._run is None:
             return
-        described = self._described(self._run)
+        described = self._descriptions.described(self._run)
         if described != self._run:
             self._run = described
             if self._announced:
                 yield RunChanged(described)
-
-    def _remember(self, details: RunDetails, size: int) -> None:
-        """Keep what the stream says of a run, and forget what was said first of others."""
-        number = details.run_number
-        for kept in (self._details, self._details_size):
-            kept.pop(number, None)
-        self._details[number], self._details_size[number] = details, size
-        _forget_oldest(self._details)
-        _forget_oldest(self._details_size)
-        while len(self._details) > 1 and sum(self._details_size.values()) > _REMEMBERED_CHARACTERS:
-            oldest = next(iter(self._details))
-            del self._details[oldest], self._details_size[oldest]
-
-    def _described(self, run: RunInfo) -> RunInfo:
-        details = self._details.get(run.number)
-        if details is None:
-            return run
-        return attrs.evolve(run, title=details.title, proposal=details.proposal_id, sample=details.sample)
 
     def _geometry(self, packet: Geometry) -> Iterator[StreamItem]:
         definition = InstrumentDefinition(self._instrument, packet.xml)
@@ -604,9 +577,6 @@ def _are_same(run: RunInfo, packet: RunStatus) -> bool:
     return run.number == packet.run_number and (0 in starts or starts[0] == starts[1])
 
 
-_Key = TypeVar("_Key")
-
-
-def _forget_oldest(kept: dict[_Key, Any]) -> None:
+def _forget_oldest(kept: dict[tuple[int, int], None]) -> None:
     while len(kept) > _REMEMBERED_RUNS:
         del kept[next(iter(kept))]

@@ -94,6 +94,21 @@ class TakenPulses:
             self.newest_ns = max(self.newest_ns, last)
 
 
+class PulseNumbers:
+    """Numbers pulses that share a time, in the order in which they come on a connection."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def next(self, time_ns: int) -> int:
+        """Return the how manieth pulse of this time it is: 1 for the first."""
+        number = self._numbers.pop(time_ns, 0) + 1
+        self._numbers[time_ns] = number
+        if len(self._numbers) > _REMEMBERED:
+            del self._numbers[next(iter(self._numbers))]
+        return number
+
+
 def _note(times: dict[int, None], time_ns: int) -> None:
     times.pop(time_ns, None)
     times[time_ns] = None
