@@ -7,6 +7,8 @@
 #   make setup      only make or renew .venv; the others do that by themselves
 #   make lint       only ruff; make types: only mypy; make imports: only lint-imports
 #   make test-slow  the tests that the others leave out because they are long
+#   make faults     act out every fault, and write the table of docs/what-happens-when.md
+#   make soak       faults for an hour, a day of pulses, thousands of runs; SOAK_MINUTES=600 for a night
 #   make fuzz       fuzz the stream's parser for ten minutes; FUZZ_EXAMPLES=1000000 for a night
 #   make format     let ruff repair what it can
 #   make bench      measure how fast events are simulated, read, recorded, focused and kept, and results shown and posted
@@ -41,7 +43,7 @@ endif
 OURS := test $(VENV) = .venv || test -e $(STAMP)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow fuzz check lint types imports format bench screenshots wheels clean anew
+.PHONY: help setup demo test test-slow faults soak fuzz check lint types imports format bench screenshots wheels clean anew
 
 help:
 	@sed -n '/^$$/q; s/^#   //p' Makefile
@@ -73,6 +75,18 @@ test: setup
 # Exit code 5 of pytest: no test is marked slow.
 test-slow: setup
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5
+
+faults: setup
+	@mkdir -p build
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile tests/faults --faults-json build/faults.json
+	$(BIN)/python docs/tools/fill_in_faults.py docs/what-happens-when.md build/faults.json
+
+SOAK_MINUTES ?= 60
+
+soak: setup
+	@mkdir -p build
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m slow tests/faults --faults-json build/soak.json
+	$(BIN)/python docs/tools/fill_in_faults.py docs/what-happens-when.md build/soak.json
 
 FUZZ_EXAMPLES ?= 20000
 

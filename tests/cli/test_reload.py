@@ -104,21 +104,33 @@ class Program:
     @property
     def curve(self):
         """Label and value of the curve that is shown; None without one."""
-        curves = self.read("latest.json").get("result", {}).get("curves", [])
+        curves = self.read("latest.json").get("curves", [])
         return (curves[0]["label"], curves[0]["y"][0]) if curves else None
 
     @contextlib.contextmanager
     def running(self, beam, *arguments, **environ):
+        # Whoever runs the tests may have a terminal, or ignore hangups.
+        command = ["env", "--default-signal=HUP", sys.executable, "-m", "livered_core", *RUN]
         with (
             scripted_server(beam) as server,
-            started(
-                self.folder,
-                *(*RUN, "--address", server.address, *arguments),
-                environment={**self.environment, **environ},
+            subprocess.Popen(
+                [*command, "--address", server.address, *arguments],
+                cwd=self.folder,
+                env={**self.environment, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
             ) as process,
         ):
-            until(lambda: self.curve)
-            yield process
+            try:
+                until(lambda: self.curve or process.poll() is not None)
+                assert process.poll() is None, process.communicate()[0]
+                yield process
+            finally:
+                beam.more.set()
+                process.kill()
 
     def reload(self, *arguments):
         return livered(self.folder, "reload", "-i", "RLD", *arguments, environment=self.environment)
@@ -179,7 +191,6 @@ def test_changed_contents_are_found(program):
 def test_a_hangup_without_a_terminal_reloads(program):
     with program.running(Beam()) as process:
         program.write(PLUGIN.replace("first", "second"))
-        # Of pytest's own terminal, if it has one, the process must know nothing.
         process.send_signal(signal.SIGHUP)
         until(lambda: program.curve == ("second", 10) or process.poll() is not None)
         assert process.poll() is None
@@ -190,7 +201,8 @@ def test_a_hangup_without_a_terminal_reloads(program):
 def test_one_in_a_terminal_can_be_asked_and_its_end_is_the_end(program):
     master, slave = pty.openpty()
     drain = threading.Thread(target=_drained, args=(master,), daemon=True)
-    with scripted_server(Beam()) as server:
+    beam = Beam()
+    with scripted_server(beam) as server:
         command = ["env", "--default-signal=HUP", sys.executable, "-m", "livered_core", *RUN]
         with subprocess.Popen(
             [*command, "--address", server.address],
@@ -211,6 +223,7 @@ def test_one_in_a_terminal_can_be_asked_and_its_end_is_the_end(program):
                 process.send_signal(signal.SIGHUP)
                 assert process.wait(WAIT) == 0
             finally:
+                beam.more.set()
                 process.kill()
     os.close(master)
     assert "Asked to stop by SIGHUP" in program.log
@@ -273,12 +286,14 @@ def test_a_plugin_that_hangs_at_the_end_does_not_keep_the_process(program):
 def test_a_hook_that_hangs_when_asked_to_stop_does_not_keep_the_process(program):
     program.write(HANGING_HOOK)
     environment = {**program.environment, "LIVERED_HOOKS__STOP_TIMEOUT": "0.5"}
+    beam = Beam()
     with (
-        scripted_server(Beam()) as server,
+        scripted_server(beam) as server,
         started(program.folder, *RUN, "--address", server.address, environment=environment) as process,
     ):
         for line in process.stdout:
             if "hanging" in line:
                 break
+        beam.more.set()
         assert ended(process) == 1
     assert "Plugin rld has been in process_chunk for" in program.log

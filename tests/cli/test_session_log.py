@@ -67,3 +67,17 @@ def test_the_log_begins_with_what_runs_and_ends_with_the_exit_code(tst, tmp_path
     assert lines[1].startswith("The configuration is from ")
     assert any(line.startswith("The session begins: data of TST from adara://") for line in lines)
     assert lines[-1] == "livered ends with exit code 0."
+
+
+def test_why_a_session_cannot_begin_is_in_the_log_and_once_on_the_screen(tst, tmp_path):
+    environment = tst(TST_MODE="", LIVERED_START_TIME="2100-01-01T00:00:00Z")
+    with started(
+        tmp_path, "run", "-i", "TST", "--plain", "--address", "127.0.0.1:1", environment=environment
+    ) as process:
+        assert process.stdout is not None
+        shown = process.stdout.read()
+        assert process.wait(WAIT) == 2
+    lines = (tmp_path / "livereduce.log").read_text().splitlines()
+    assert "start_time" in lines[-2]
+    assert lines[-1].endswith("livered ends with exit code 2.")
+    assert shown.count("start_time") == 1

@@ -412,6 +412,18 @@ CASES = {
         "NOM run",
         ("memory",),
     ),
+    "disk full": (
+        lambda: {"status": a_status(disk={"output_free": 5, "problems": ["There is no room."]})},
+        1,
+        "NOM run",
+        ("disk",),
+    ),
+    "change refused": (
+        lambda: {"status": a_status(reload={"state": "refused", "sentence": "No.", "time_ns": ago(9)})},
+        0,
+        "NOM run",
+        ("reload-refused",),
+    ),
     "half-written": (
         lambda: {"status": json.dumps(a_status())[:200]},
         1,

@@ -302,6 +302,21 @@ def test_a_hanging_disk_is_left_behind(writer, store, caplog):
     thread.join(20)
 
 
+def test_a_folder_that_somebody_else_has_is_left_alone(writer, store, clock):
+    store.gate.clear()
+    writer.offer(checkpoint("a", 1))
+    store.began.wait(20)
+    writer.offer(checkpoint("b", 2))
+    writer.abandon()
+    writer.offer(checkpoint("c", 3))
+    writer.clear()
+    assert not writer.due(clock.monotonic() + 1000)
+    store.gate.set()
+    assert writer.close(checkpoint("d", 4), 20) is True
+    assert store.done == ["a"]
+    assert threads() == []
+
+
 def test_clearing_comes_after_what_is_written_and_takes_away_what_waits(writer, store):
     store.gate.clear()
     writer.offer(checkpoint("a", 1))

@@ -112,6 +112,7 @@ def test_a_plugin_that_hoards_ends_cleanly_and_the_next_start_leaves_its_data_ou
         with started(tmp_path, *arguments, environment=limited) as process:
 
             def begun_anew():
+                assert process.poll() is None, process.stdout.read()
                 latest, status = told.read("latest.json"), told.read("status.json")
                 return (
                     latest and status["pid"] == process.pid and latest["session"] == status["session"]["id"]
@@ -153,6 +154,7 @@ def test_memory_that_only_large_chunks_need_is_not_needed_by_the_next_session(tm
         with started(tmp_path, *arguments, environment=limited) as process:
 
             def all_reduced():
+                assert process.poll() is None, process.stdout.read()
                 latest, status = told.read("latest.json"), told.read("status.json")
                 return (
                     status["pid"] == process.pid

@@ -182,6 +182,9 @@ def test_data_that_outgrow_the_limit_are_left_out_by_the_next_session(tmp_path):
         "what was accumulated of run 5 (40.0 MB) had outgrown the memory limit (50.0 MB)"
         in second.advice.missing
     )
+    # Data that come anew may outgrow it again: no start ends sooner than they need for that.
+    second.in_run(accumulated=[np.ones(40 * MB, np.uint8)])
+    assert second.after(30, 60) != ""
 
 
 def test_one_that_was_killed_near_the_limit_is_remembered_and_one_that_was_stopped_is_not(tmp_path):

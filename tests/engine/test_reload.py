@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_changed_code_takes_over_and_what_is_accumulated_stays(led):
     led.write(PLUGIN.replace("SCALE = 1", "SCALE = 100"))
     swapped = led.reload()
     assert isinstance(swapped, Swapped)
-    assert (swapped.replay, swapped.note) == ("", "Code or settings changed at 1 events.")
+    assert (swapped.replay, swapped.note) == ("", "Code or settings of plugins were loaded anew at 1 events.")
     assert led.curve() == 3000.0
     led.take(5)
     assert led.curve() == 3500.0
@@ -62,6 +63,16 @@ def test_the_new_are_told_of_session_and_run_before_the_old_are_told_of_their_en
     assert old_calls == ["session_started", "run_started", "run_ended SESSION_STOPPED", "session_ended"]
 
 
+def test_where_nothing_has_changed_nothing_is_said_and_nothing_replayed(tmp_path, install):
+    led = in_run(Led(tmp_path, install, '[reload]\naccumulated = "replay"'))
+    led.can_replay = True
+    assert led.reload().replay
+    led.take(8)
+    swapped = led.reload()
+    assert (swapped.replay, swapped.note) == ("", "")
+    assert led.curve() == 8.0
+
+
 def test_between_runs_nothing_is_carried(led):
     led.write(PLUGIN.replace("SCALE = 1", "SCALE = 2"))
     assert led.reload() is not None
@@ -69,8 +80,10 @@ def test_between_runs_nothing_is_carried(led):
     assert led.curve() == 60.0
 
 
-def test_the_same_size_and_time_do_not_hide_a_change(led):
-    in_run(led)
+def test_the_same_size_and_time_do_not_hide_a_change(tmp_path, install, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    led = in_run(Led(tmp_path, install))
+    assert list((led.package / "__pycache__").glob("plugin.*.pyc"))
     source = led.package / "plugin.py"
     kept = source.stat()
     led.write(PLUGIN.replace("SCALE = 1", "SCALE = 7"))
@@ -162,7 +175,9 @@ def test_what_hangs_is_left_after_the_time_limit(tmp_path, install, where):
         "import os, time\ndef hang(path):\n    while not os.path.exists(path):\n        time.sleep(0.01)\n"
     )
     led.write(PLUGIN.replace(line, f"{line if where == 'import' else hang}; {hang}"))
+    began_s = time.monotonic()
     assert led.reload() is None
+    assert time.monotonic() < began_s + 4.0
     assert "did not come to an end within 0.3 s" in led.sentence
     assert ("while it is imported" if where == "import" else "while it is tried") in led.sentence
     led.take(3)
@@ -204,6 +219,28 @@ def test_a_trial_leaves_what_is_accumulated_alone(led):
     led.write(PLUGIN + spoils)
     assert led.reload() is not None
     assert led.accumulated.total == 30
+
+
+QUEUE = """
+        @hookimpl
+        def accumulate(self, accumulated, processed):
+            accumulated = __import__("collections").deque() if accumulated is None else accumulated
+            accumulated.append(processed.total)
+            return accumulated
+
+        @hookimpl
+        def post_process(self, accumulated, run):
+            return Result(run.number, run.title, [Curve("n", [0.0], [len(accumulated)], [0.0], "one", "counts")])
+"""
+
+
+def test_an_object_of_another_package_goes_on_as_it_is_and_is_tried_as_a_copy(led):
+    led.write(PLUGIN + QUEUE)
+    assert led.reload() is not None
+    queue = in_run(led).accumulated
+    assert led.reload() is not None
+    assert led.accumulated is queue
+    assert list(queue) == [10, 20]
 
 
 NEW_FIELD = COUNTS.replace("total: int\n", "total: int\n        more: int = 0\n")
@@ -267,6 +304,14 @@ def test_what_a_plugin_keeps_itself_goes_over_exactly(led):
     assert led.instrument.seen == 2
     assert led.reload() is not None
     assert led.instrument.seen == 2, "the trial counts for nothing"
+
+
+def test_what_was_tried_is_not_what_is_used(led):
+    led.write(STATEFUL.replace("def save_state", "def _saved").replace("def restore_state", "def _restored"))
+    assert led.reload() is not None
+    in_run(led)
+    assert led.reload() is not None
+    assert led.instrument.seen == 0
 
 
 def test_changed_settings_reach_the_plugin_they_are_for_and_no_other(led):

@@ -45,7 +45,9 @@ def looked_again(led, times=3):
 def test_a_changed_file_is_taken_up(watching):
     watching.write(PLUGIN.replace("SCALE = 1", "SCALE = 2"))
     until(lambda: watching.reloader.wanted)
-    assert watching.reach() is not None
+    swapped = watching.reach()
+    assert swapped is not None
+    assert swapped.note == "Code or settings of plugins changed at 1 events."
     assert watching.curve() == 20.0
     looked_again(watching)
     assert not watching.reloader.wanted

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import attrs
 import numpy as np
 
-from faults.ledger import Ledger
+from faults.ledger import Ledger, SentRun, fold
 from livered_core.adara import (
     Annotation,
     AnnotationMarker,
@@ -23,6 +23,7 @@ from livered_core.adara import (
     encode,
     run_info_xml,
 )
+from livered_core.adara.wire import redated
 from livered_core.clocks import SystemClock
 from livered_core.config.faults import parse_fault
 from livered_core.simulator.emission import Emission
@@ -33,6 +34,7 @@ SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 PERIOD = SECOND // 60
 EVENTS = 100
+CHARGE_PC = 2_000_000
 _INDEX_EVERY = SECOND
 """Stream time between two places at which the server can begin to replay."""
 
@@ -114,6 +116,28 @@ class Beamline:
             if self.pace and index % max(1, round(self.pace / 100)) == 0:
                 pause.wait(max(1, round(self.pace / 100)) / self.pace)
 
+    def repeat(self, n_pulses: int, *, kinds: int = 64, block: int = 600) -> None:
+        """Send pulses of a few kinds again and again, as fast as they can be written: for very many of them."""
+        made = [self._pulse() for _ in range(kinds)]
+        self.time_ns -= kinds * PERIOD
+        packets = [encode(pulse) for pulse in made]
+        counts = [fold(pulse.pixel_id, pulse.tof) for pulse in made]
+        used = np.zeros(kinds, np.int64)
+        run = self.ledger.runs.setdefault(self.number, SentRun())
+        for begin in range(0, n_pulses, block):
+            data = []
+            for index in range(begin, min(begin + block, n_pulses)):
+                self.time_ns += PERIOD
+                data.append(redated(packets[index % kinds], self.time_ns))
+                used[index % kinds] += 1
+            self._storage.write(Emission(self.time_ns, b"".join(data)))
+        for n, each in zip(used.tolist(), counts, strict=True):
+            run.counts += n * each
+        run.events += n_pulses * self.events
+        run.good += n_pulses * self.events
+        run.reduced_pulses += n_pulses
+        run.charge_pc += n_pulses * CHARGE_PC
+
     def end(self) -> None:
         """End the run; between runs a server of the facility begins another file."""
         ended = self._status(RunStatusCode.END_RUN)
@@ -154,7 +178,9 @@ class Beamline:
             if self.pace and index % max(1, round(self.pace / 100)) == 0:
                 pause.wait(max(1, round(self.pace / 100)) / self.pace)
 
-    def _write(self, *packets: Packet, begins_era: bool = False, state: dict[str, bytes] | None = None) -> None:
+    def _write(
+        self, *packets: Packet, begins_era: bool = False, state: dict[str, bytes] | None = None
+    ) -> None:
         data = b"".join(map(encode, packets))
         self.ledger.feed(data)
         self._storage.write(Emission(self.time_ns, data, state=state or {}, begins_era=begins_era))
@@ -183,7 +209,7 @@ class Beamline:
         n = self.events
         return BankedEvents(
             time_ns=self.time_ns,
-            proton_charge_pc=2_000_000,
+            proton_charge_pc=CHARGE_PC,
             flags=0,
             source_id=np.zeros(1, np.uint32),
             intrapulse_time=np.zeros(1, np.uint32),

@@ -54,10 +54,14 @@ def act(stage: Stage, record_property: Callable[[str, Any], None]) -> Act:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     passed = terminalreporter.stats.get("passed", [])
-    rows = [json.loads(text) for report in passed for name, text in report.user_properties if name == _PROPERTY]
+    rows = [
+        json.loads(text) for report in passed for name, text in report.user_properties if name == _PROPERTY
+    ]
     if not rows:
         return
-    failed = [report.nodeid for report in terminalreporter.stats.get("failed", []) if "faults" in report.nodeid]
+    failed = [
+        report.nodeid for report in terminalreporter.stats.get("failed", []) if "faults" in report.nodeid
+    ]
     terminalreporter.section("faults")
     for line in printed(rows):
         terminalreporter.write_line(line)

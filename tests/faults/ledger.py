@@ -28,7 +28,9 @@ Counts = npt.NDArray[np.int64]
 
 def fold(pixel_id: npt.NDArray[np.uint32], tof: npt.NDArray[np.uint32]) -> Counts:
     """Count events as the plugin does: int64[PIXELS * BINS], exact in any order."""
-    place = pixel_id.astype(np.int64) % PIXELS * BINS + np.minimum(tof.astype(np.int64) // TICKS_PER_BIN, BINS - 1)
+    place = pixel_id.astype(np.int64) % PIXELS * BINS + np.minimum(
+        tof.astype(np.int64) // TICKS_PER_BIN, BINS - 1
+    )
     return np.bincount(place, minlength=PIXELS * BINS).astype(np.int64)
 
 
@@ -48,6 +50,8 @@ class SentRun:
         The others: sent while the run was paused, and in error pixels or unmapped.
     counts
         The good ones as the plugin counts them.
+    reduced_pulses, charge_pc
+        Pulses that a reduction is to have, and their proton charge, picocoulomb.
     """
 
     pulses: set[int] = attrs.field(factory=set)
@@ -55,6 +59,8 @@ class SentRun:
     good: int = 0
     paused: int = 0
     bad: int = 0
+    reduced_pulses: int = 0
+    charge_pc: int = 0
     counts: Counts = attrs.field(factory=lambda: np.zeros(PIXELS * BINS, np.int64))
 
 
@@ -96,6 +102,8 @@ class Ledger:
         if self._paused:
             run.paused += n
             return
+        run.reduced_pulses += 1
+        run.charge_pc += packet.proton_charge_pc
         bank = np.repeat(packet.bank_id, np.diff(packet.bank_offset))
         good = (bank != ERROR_PIXELS_BANK) & (bank != UNMAPPED_BANK)
         run.good += int(good.sum())

@@ -103,7 +103,9 @@ def _rights() -> tuple[Sequence[str], tuple[str, ...]]:
     command = ["unshare", *([] if root else ["--map-root-user"]), "--mount", "--propagation", "private"]
     works = shutil.which("nsenter") and shutil.which("unshare")
     if not works or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("a process cannot have mounts of its own here: that needs unshare, and root or user namespaces")
+        pytest.skip(
+            "a process cannot have mounts of its own here: that needs unshare, and root or user namespaces"
+        )
     return command, () if root else ("--user", "--preserve-credentials")
 
 

@@ -32,6 +32,9 @@ _COUNTS = """
         return (FOLDER / what).exists()
 
 
+    {before}
+
+
     class Instrument:
         @hookimpl
         def process_chunk(self, chunk, run):
@@ -57,11 +60,13 @@ _COUNTS = """
     """
 
 
-def source(process: str = "", post: str = "", publish: str = "", code: str = "one") -> str:
-    """Write the plugin; `process`, `post` and `publish` are statements put before what the hooks do."""
+def source(process: str = "", post: str = "", publish: str = "", before: str = "", code: str = "one") -> str:
+    """Write the plugin; `process`, `post` and `publish` are statements put before what the
+    hooks do, `before` one before them."""
     text = textwrap.dedent(_COUNTS)
     for name, statements in (("{process}", process), ("{post}", post), ("{publish}", publish)):
         text = text.replace(name, textwrap.indent(textwrap.dedent(statements).strip(), " " * 8))
+    text = text.replace("{before}", before)
     return text.replace("{code}", code).replace("{bins}", f"{PIXELS}, {BINS}, {TICKS_PER_BIN}")
 
 
@@ -73,9 +78,7 @@ def install(site: Path, text: str, version: str = "1.0") -> None:
         old.rmdir()
     info = site / f"livered_tst_faults-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: livered-tst-faults\nVersion: {version}\n"
-    )
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: livered-tst-faults\nVersion: {version}\n")
     (info / "entry_points.txt").write_text(f"[livered.instruments]\n{INSTRUMENT} = tst_faults:Instrument\n")
     (site / "tst_faults.py").write_text(text)
     for cached in (site / "__pycache__").glob("tst_faults*"):

@@ -95,6 +95,22 @@ class Stage:
         Address that the engines are told.
     config
         Text of their configuration.
+    instrument
+        That they are told.
+    more
+        Environment variables.
+    prefix, seen
+        What is put before the command, and where its files are seen from here; see `faults.places`.
+    judged
+        Number of the run that is judged.
+    counts
+        Counts of the stream to judge by, in place of those of the last status.
+    kept
+        Files of the run directory as they were, when they cannot be read any more.
+    reference
+        Curves of an undisturbed run, in place of what was sent.
+    notes
+        For the table.
     """
 
     folder: Path
@@ -112,6 +128,7 @@ class Stage:
     counts: dict[str, int] = attrs.field(factory=dict)
     notes: str = ""
     kept: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    reference: Any = None
 
     # Engines.
 
@@ -279,18 +296,24 @@ class Stage:
         assert last["run"]["number"] == self.judged, last["run"]
         update = last["update"]
         counts = self.counts or self.status()["source"]["counts"]
-        (curve,) = last["curves"]
-        found = np.array(curve["y"])
+        if self.reference is None:
+            (curve,) = last["curves"]
+            found = np.array(curve["y"])
+            assert found.sum() == update["n_events"]
+            exact = np.array_equal(found, sent.counts)
+        else:
+            exact = last["curves"] == self.reference
+        exact = exact and update["n_pulses"] == sent.reduced_pulses
+        exact = exact and update["proton_charge_pc"] == sent.charge_pc
         left_out = update["skipped_events"] + update["dropped_events"]
         left_out += sum(counts[name] for name in _LEFT_OUT)
-        assert found.sum() == update["n_events"]
         return Outcome(
             sent=sent.events,
             reduced=update["n_events"],
             left_out=left_out,
             missing=tuple(update["missing"]),
             complete=update["complete"],
-            exact=bool(np.array_equal(found, sent.counts)),
+            exact=bool(exact),
             recovery_s=self.recovery_s,
             notes=self.notes,
         )

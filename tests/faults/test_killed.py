@@ -286,10 +286,23 @@ SCENARIOS = (
         scenario(f"at-random-{seed}", "kill -9 at a random moment, twice", f"seed {seed}", at_random(seed))
         for seed in range(4)
     ),
-    scenario("while-replaying", "kill -9 while a run is replayed", "at a quarter and at half of it", while_replaying),
-    scenario("again-and-again", "kill -9 eight times on the way up", "at random moments of the start", again_and_again),
     scenario(
-        "in-process-chunk", "kill -9 while a chunk is reduced", "by the plugin", in_the_plugin("process", final=False)
+        "while-replaying",
+        "kill -9 while a run is replayed",
+        "at a quarter and at half of it",
+        while_replaying,
+    ),
+    scenario(
+        "again-and-again",
+        "kill -9 eight times on the way up",
+        "at random moments of the start",
+        again_and_again,
+    ),
+    scenario(
+        "in-process-chunk",
+        "kill -9 while a chunk is reduced",
+        "by the plugin",
+        in_the_plugin("process", final=False),
     ),
     scenario(
         "before-final",
@@ -306,26 +319,71 @@ SCENARIOS = (
         "sends it again at the next start",
     ),
     scenario(
-        "in-checkpoint-rename", "kill -9 within the writing of a checkpoint", "before it gets its name", in_a_checkpoint("os.rename")
+        "in-checkpoint-rename",
+        "kill -9 within the writing of a checkpoint",
+        "before it gets its name",
+        in_a_checkpoint("os.rename"),
     ),
     scenario(
-        "in-checkpoint-remove", "kill -9 within the writing of a checkpoint", "before the oldest is removed", in_a_checkpoint("os.remove")
-    ),
-    scenario("rebooted", "the machine is rebooted", "kill -9; what lies in memory is gone", spoilt(rebooted, goes_on=True)),
-    scenario(
-        "torn", "kill -9, and the newest checkpoint is torn", "cut in half", spoilt(newest(lambda data: data[: len(data) // 2]), goes_on=True), OLDER
-    ),
-    scenario("empty", "kill -9, and the newest checkpoint is empty", "truncated to nothing", spoilt(newest(lambda _: b""), goes_on=True), OLDER),
-    scenario("flipped", "kill -9, and a bit of the newest checkpoint is wrong", "one bit flipped", spoilt(newest(flipped), goes_on=True), OLDER),
-    scenario(
-        "folder", "kill -9, and a folder is where the newest checkpoint was", "made by hand", spoilt(folder_in_its_place, goes_on=True), OLDER
-    ),
-    scenario("all-torn", "kill -9, and all checkpoints are torn", "each cut in half", spoilt(all_torn, goes_on=False), REPLAYED),
-    scenario(
-        "other-code", "kill -9, and the plugin's code is another", "installed anew before the next start", spoilt(other_code, goes_on=False), REPLAYED
+        "in-checkpoint-remove",
+        "kill -9 within the writing of a checkpoint",
+        "before the oldest is removed",
+        in_a_checkpoint("os.remove"),
     ),
     scenario(
-        "other-settings", "kill -9, and the settings are others", "`source.keep_paused` changed", spoilt(other_settings, goes_on=False), REPLAYED
+        "rebooted",
+        "the machine is rebooted",
+        "kill -9; what lies in memory is gone",
+        spoilt(rebooted, goes_on=True),
+    ),
+    scenario(
+        "torn",
+        "kill -9, and the newest checkpoint is torn",
+        "cut in half",
+        spoilt(newest(lambda data: data[: len(data) // 2]), goes_on=True),
+        OLDER,
+    ),
+    scenario(
+        "empty",
+        "kill -9, and the newest checkpoint is empty",
+        "truncated to nothing",
+        spoilt(newest(lambda _: b""), goes_on=True),
+        OLDER,
+    ),
+    scenario(
+        "flipped",
+        "kill -9, and a bit of the newest checkpoint is wrong",
+        "one bit flipped",
+        spoilt(newest(flipped), goes_on=True),
+        OLDER,
+    ),
+    scenario(
+        "folder",
+        "kill -9, and a folder is where the newest checkpoint was",
+        "made by hand",
+        spoilt(folder_in_its_place, goes_on=True),
+        OLDER,
+    ),
+    scenario(
+        "all-torn",
+        "kill -9, and all checkpoints are torn",
+        "each cut in half",
+        spoilt(all_torn, goes_on=False),
+        REPLAYED,
+    ),
+    scenario(
+        "other-code",
+        "kill -9, and the plugin's code is another",
+        "installed anew before the next start",
+        spoilt(other_code, goes_on=False),
+        REPLAYED,
+    ),
+    scenario(
+        "other-settings",
+        "kill -9, and the settings are others",
+        "`source.keep_paused` changed",
+        spoilt(other_settings, goes_on=False),
+        REPLAYED,
     ),
     scenario("stopped", "asked to stop in mid-run and started again", "SIGTERM, twice", stopped),
     scenario("frozen", "the process is not run for a while", "SIGSTOP, SIGCONT", frozen, "catches up"),

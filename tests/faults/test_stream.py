@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from functools import lru_cache
 
-import attrs
 import pytest
 
-from beamline_support import PACKAGED_DEFINITION
-from faults.beamline import START
 from faults.places import install_leaping_clock
 from faults.scenario import Scenario, named
+from faults.simulated import stream
 from faults.stage import RUN, Stage
-from livered_core.config.simulate import SimulateConfig
-from livered_core.simulator.beamline import Beamline as Simulated
-from livered_core.simulator.beamline import build_beamline
-from livered_core.simulator.emission import Emission
-from livered_core.simulator.stream import emissions
 
 SECTION = "Stream and clocks"
 BEFORE = 180
 AFTER = 120
 HOUR = 3600.0
 Play = Callable[[Stage], None]
-
-
-@lru_cache(maxsize=1)
-def simulated() -> Simulated:
-    config = SimulateConfig(
-        sample="diamond", run_number=RUN, idf=PACKAGED_DEFINITION, speed=0.0, run_length=5.0, rate=4000.0, n_runs=1
-    )
-    return build_beamline(config, "TST")
-
-
-def stream(*faults: str) -> list[Emission]:
-    """A run of the simulated beamline with faults in its stream."""
-    beamline = attrs.evolve(simulated(), config=attrs.evolve(simulated().config, faults=faults))
-    run = itertools.takewhile(lambda emission: not emission.idle, emissions(beamline, START))
-    return list(run)
 
 
 def sends(*faults: str, pace: float = 0.0) -> Play:
@@ -49,7 +25,7 @@ def sends(*faults: str, pace: float = 0.0) -> Play:
         stage.beamline.pace = pace
         stage.start()
         stage.beamline.wait_for_client()
-        stage.beamline.emit(stream(*faults))
+        stage.beamline.emit(stream(*faults, instrument="TST"))
         stage.until_ended()
 
     return play
@@ -150,8 +126,16 @@ def transitions(n: int) -> Play:
 SCENARIOS = (
     fault("run-eof", "the server begins a new file in mid-run", "goes on with the run"),
     fault("repeat-new-run", "the begin of the run is said again", "goes on with the run"),
-    fault("status-1", "values of the sample environment come as read errors", "takes the events; the logs say so"),
-    fault("bad-pixels", "half of the events are in error pixels, unmapped, or nowhere", "counts them as left out"),
+    fault(
+        "status-1",
+        "values of the sample environment come as read errors",
+        "takes the events; the logs say so",
+    ),
+    fault(
+        "bad-pixels",
+        "half of the events are in error pixels, unmapped, or nowhere",
+        "counts them as left out",
+    ),
     fault("duplicate", "pulses come twice", "takes each once"),
     fault("disorder", "pulses come in the opposite order", "takes each once"),
     Scenario(
@@ -173,7 +157,12 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        "paused", SECTION, "the run is paused", "120 pulses come in a pause", "leaves them out and counts them", paused
+        "paused",
+        SECTION,
+        "the run is paused",
+        "120 pulses come in a pause",
+        "leaves them out and counts them",
+        paused,
     ),
     Scenario(
         "beamline-clock-ahead",

@@ -80,7 +80,9 @@ def output_read_only(stage: Stage) -> None:
 
 def written(stage: Stage) -> list[Path]:
     """Give the files of the final result that the sink has said that it wrote."""
-    return [path for path in stage.seen(stage.folder / "out").rglob("*") if path.is_file() and path.name != "full"]
+    return [
+        path for path in stage.seen(stage.folder / "out").rglob("*") if path.is_file() and path.name != "full"
+    ]
 
 
 def all_full(stage: Stage, *, killed: bool) -> None:
@@ -178,7 +180,9 @@ def monitor_trouble(trouble: Callable[[Monitor], None]) -> Play:
 def monitor_unknown(stage: Stage) -> None:
     """The monitor's name cannot be resolved."""
     with posting(stage) as monitor:
-        stage.config = stage.config.replace(f"http://127.0.0.1:{monitor.port}", "https://monitor.example.invalid")
+        stage.config = stage.config.replace(
+            f"http://127.0.0.1:{monitor.port}", "https://monitor.example.invalid"
+        )
         began(stage)
         stage.beamline.play(AFTER)
         stage.until_reduced(BEFORE + AFTER)

@@ -18,7 +18,9 @@ from livered_core.hooks.reloading import FreshModules, is_in, plugin_packages
 
 
 @pytest.fixture
-def package(install):
+def package(install, monkeypatch):
+    # With compiled files, as they lie around.
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     site = install(
         "livered-fresh",
         {
@@ -32,6 +34,7 @@ def package(install):
     )
     for name in ("fresh_pack.part", "fresh_space.inner.plugin", "fresh_single"):
         importlib.import_module(name)
+    assert list(site.glob("__pycache__/fresh_single.*.pyc"))
     return site
 
 

@@ -68,7 +68,7 @@ def test_what_it_does_is_said_when_it_changes_and_not_too_often(manager):
     notifier.status(105.0, "run 8: live")
     notifier.status(200.0, "run 8: live")
     assert heard(listening) == ["STATUS=run 8: live"], "only when it has changed"
-    notifier.status(201.0, "run 8: stopping", at_once=True)
+    notifier.status(106.0, "run 8: stopping", at_once=True)
     notifier.stopping()
     notifier.stopping()
     assert heard(listening) == ["STATUS=run 8: stopping", "STOPPING=1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from environment_support import make_environment
 from livered_core.interpreter import module_arguments
-from livered_support import livered, private_environment
+from livered_support import WAIT, livered, private_environment, started
 from service_support import install_plugin
 
 RUNS = " ".join(module_arguments("livered_core"))
@@ -205,3 +206,17 @@ def test_logs_are_those_of_the_configured_file(tmp_path):
     )
     assert (shown.returncode, shown.stdout) == (0, "two\nthree\n")
     assert f"log        {log}\n" in livered(tmp_path, "service", "status").stdout
+
+
+def test_logs_go_on_with_what_is_written(tmp_path):
+    livered(tmp_path, "service", "install", "-i", "NOM")
+    log = tmp_path / "livereduce.log"
+    log.write_text("before\n")
+    with started(tmp_path, "service", "logs", "-f", "-n", "1") as process:
+        assert process.stdout.readline() == "before\n"
+        log.rename(f"{log}.1")
+        log.write_text("after\n")
+        assert process.stdout.readline() == "after\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT) == 0
+        assert process.stdout.read() == ""

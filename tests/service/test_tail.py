@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from livered_core.service import tail
 from livered_core.service.tail import follow, last_lines, size_of, written_since
 
 
@@ -70,6 +71,21 @@ def test_following_goes_on_over_rotations_and_emptying(log):
         return act is not None
 
     assert list(follow(log, wait)) == ["one", "two", "three", "four", "5", "six"]
+
+
+def test_what_is_written_just_before_a_rotation_is_not_lost(log, monkeypatch):
+    log.write_text("")
+    really_open = tail._open
+    opened = iter([None, lambda: (append(log, "late\n"), log.rename(f"{log}.1"), log.write_text("new\n"))])
+
+    def open_after_a_rotation(path):
+        act = next(opened, None)
+        if act is not None:
+            act()
+        return really_open(path)
+
+    monkeypatch.setattr(tail, "_open", open_after_a_rotation)
+    assert list(follow(log, lambda: False)) == ["late", "new"]
 
 
 def test_following_waits_for_a_log_that_is_not_there(log):

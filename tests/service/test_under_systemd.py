@@ -229,6 +229,12 @@ def test_an_upgrade_rewrites_the_unit_and_keeps_what_a_person_added(manager, tmp
         assert "MINE=1" in variables_of(pid)
         assert os.getpriority(os.PRIO_PROCESS, pid) == 5
         assert "written by" not in manager.livered(tmp_path, "service", "status").stdout
+
+        # A change of one's own needs no other word than restart.
+        drop_in.write_text(drop_in.read_text().replace("MINE=1", "MINE=2"))
+        assert "Its files have changed since" in manager.livered(tmp_path, "service", "status").stdout
+        assert manager.livered(tmp_path, "service", "restart").returncode == 0
+        assert "MINE=2" in variables_of(manager.pid())
         assert manager.livered(tmp_path, "service", "stop").returncode == 0
 
 

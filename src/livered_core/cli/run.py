@@ -28,7 +28,7 @@ from livered_core.engine.reload_setup import LoadAgain
 from livered_core.engine.rights import rights_warnings
 from livered_core.engine.session import Session
 from livered_core.engine.setup import recorded_defaults, simulated_defaults
-from livered_core.errors import EXIT_DIED, ConfigError
+from livered_core.errors import EXIT_DIED, ConfigError, LiveredError
 from livered_core.model.text import one_line
 from livered_core.recording import Recording, open_recording
 from livered_core.service.crash_report import stacks_kept, stacks_now
@@ -103,6 +103,7 @@ def run(**arguments: Any) -> None:
         lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen), session.reload
     ).install()
     watch = _Watch(session, screen, dashboard)
+    refused: list[str] = []
     try:
         packages = [cls.__module__.partition(".")[0] for _, cls in loaded.plugins]
         level = logging.WARNING if screen.live else logging.INFO
@@ -111,7 +112,7 @@ def run(**arguments: Any) -> None:
             packages,
             screen.written if as_json and not screen.live else screen.line,
             level,
-            lambda line: (screen.live or not as_json) and one_line(line) in said_at_end(session),
+            lambda line: (screen.live or not as_json) and one_line(line) in (*said_at_end(session), *refused),
             screen_as_json=as_json and not screen.live,
         )
         say_beginning(loaded)
@@ -130,6 +131,12 @@ def run(**arguments: Any) -> None:
         dashboard.stop()
     except BaseException as error:
         dashboard.stop()
+        if isinstance(error, LiveredError):
+            # The screen gets it from the command line.
+            refused += [one_line(sentence) for sentence in str(error).split("\n")]
+            for sentence in refused:
+                _log.error("%s", sentence)
+            _log.info("livered ends with exit code %d.", error.exit_code)
         if not screen.close():
             _log.critical("%s", error, exc_info=error)
             end_now(getattr(error, "exit_code", EXIT_DIED))

@@ -29,10 +29,14 @@ _RELOAD: Final = "systemctl --user daemon-reload"
 
 @click.group()
 def service() -> None:
-    """Run livered as a service of your own systemd, without sudo."""
+    """Run livered as a service of your own systemd, without sudo.
+
+    One for each instrument. Where --instrument is left out and one is installed, that one is meant, but by install and
+    uninstall.
+    """
 
 
-@service.command()
+@service.command(short_help="Install it, or bring it up to date.")
 @options.instrument
 @options.config_file
 @env_option
@@ -83,7 +87,7 @@ def install(
         say(f"and then, to start it: livered service start --instrument {unit.instrument}")
 
 
-@service.command()
+@service.command(short_help="Stop it, and remove it.")
 @options.instrument
 def uninstall(instrument: str | None) -> None:
     """Stop the service of an instrument, and remove it; drop-ins, log and results stay."""

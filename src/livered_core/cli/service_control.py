@@ -34,7 +34,7 @@ _LAST_LINES: Final = 10
 _LOOK_EVERY_S: Final = 0.25
 
 
-@click.command()
+@click.command(short_help="Start it, and wait until it has begun.")
 @options.instrument
 def start(instrument: str | None) -> None:
     """Start the service of an instrument, and wait until it has begun."""
@@ -47,7 +47,7 @@ def start(instrument: str | None) -> None:
     _start(manager, unit, "start")
 
 
-@click.command()
+@click.command(short_help="Stop it in good order, and start it.")
 @options.instrument
 def restart(instrument: str | None) -> None:
     """Stop the service of an instrument in good order, and start it."""
@@ -68,7 +68,7 @@ def start_anew(instrument: str, manager: Manager) -> None:
     _start(manager, chosen_unit(instrument, os.environ), "restart")
 
 
-@click.command()
+@click.command(short_help="Stop it in good order.")
 @options.instrument
 def stop(instrument: str | None) -> None:
     """Stop the service of an instrument in good order: what it has is published and kept."""
@@ -95,7 +95,9 @@ def stop(instrument: str | None) -> None:
         say(f"It begins again at your next login, unless you type: systemctl --user disable {unit.name}")
 
 
-@click.command(epilog="Exit codes: 0 runs, 3 does not run, 4 is not installed.")
+@click.command(
+    short_help="Say how it is doing.", epilog="Exit codes: 0 runs, 3 does not run, 4 is not installed."
+)
 @options.instrument
 def status(instrument: str | None) -> None:
     """Say how the service of an instrument is doing; without one, how all are."""
@@ -118,7 +120,7 @@ def status(instrument: str | None) -> None:
     sys.exit(EXIT_OK if all(running) else EXIT_NOT_RUNNING)
 
 
-@click.command()
+@click.command(short_help="Show its log.")
 @options.instrument
 @click.option("--follow", "-f", "follows", is_flag=True, help="Go on with what is written from now on.")
 @click.option(
@@ -192,7 +194,7 @@ def _start(manager: Manager, unit: InstalledUnit, verb: str) -> None:
         if state.status:
             _row("says", state.status)
         return
-    for line in written_since(log, 0)[-_LAST_LINES:]:
+    for line in written_since(log, before)[-_LAST_LINES:]:
         say(f"  {line}", err=True)
     reason = state.sentence() if state.loaded else done.errors.strip()
     said = f" It said: {state.status}" if state.status else ""

@@ -95,6 +95,8 @@ def _instrument(sight: Sight, findings: Sequence[Finding]) -> dict[str, Any]:
         ],
         "checkpoint": status.get("checkpoint"),
         "memory": status.get("memory"),
+        "disk": status.get("disk"),
+        "reload": status.get("reload"),
         "engine": engine if status else None,
         "service": None if sight.unit is None else _service(sight.unit),
         "log_file": status.get("log_file"),

@@ -245,6 +245,15 @@ def _safety(sight: Sight) -> Iterator[Finding]:
     if problem:
         advice = "Make room on the disk, or mend the permissions of the state folder."
         yield Finding("checkpoint", f"No checkpoint can be written: {problem}", advice)
+    problems = table_of(sight.status, "disk").get("problems")
+    for sentence in problems if isinstance(problems, list) else []:
+        yield Finding("disk", str(sentence), "Make room, or see [limits] in the configuration.")
+    reload = table_of(sight.status, "reload")
+    if reload.get("state") == "refused":
+        advice = f"What ran before goes on. Mend it: livered takes it up by itself. {_log_advice(sight)}"
+        yield Finding(
+            "reload-refused", f"A change is refused: {reload.get('sentence')}", advice, urgent=False
+        )
     level = memory_of(sight).get("level")
     if level in ("shedding", "over the limit"):
         sentence = f"Memory is short: {level}."

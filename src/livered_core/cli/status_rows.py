@@ -148,6 +148,8 @@ def _sink_rows(sight: Sight) -> Iterator[_Row]:
         newest = f", newest at {clock_time(when_ns, sight.now_ns)}: {receipt.get('where')}" if when_ns else ""
         refused = number_of(sink, "refused") or 0
         no = f", {refused:.0f} refused" if refused else ""
+        given_up = number_of(sink, "given_up") or 0
+        wait += f", {given_up:.0f} given up" if given_up else ""
         since_ns = time_of(sink, "failing_since_ns")
         since = f" since {clock_time(since_ns, sight.now_ns)}" if since_ns else ""
         how = f"FAILS{since} ({sink.get('last_error')})" if sink.get("last_error") else "OK"
@@ -175,6 +177,12 @@ def _engine_rows(sight: Sight) -> Iterator[_Row]:
     memory = memory_of(sight)
     if memory:
         yield "memory", _memory_words(memory)
+    disk = table_of(status, "disk")
+    if number_of(disk, "output_free") is not None:
+        yield "disk", f"{in_si(number_of(disk, 'output_free') or 0.0)}B free where the reduced files go"
+    reload = table_of(status, "reload")
+    if time_of(reload, "time_ns"):
+        yield "reload", f"{clock_time(time_of(reload, 'time_ns'), now_ns)}: {reload.get('sentence')}"
     if sight.unit is not None:
         yield "service", sight.unit.sentence()
     if session:

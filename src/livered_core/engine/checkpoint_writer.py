@@ -65,7 +65,9 @@ class CheckpointStatus:
 
 
 class CheckpointWriter:
-    """Writes the newest checkpoint that was offered. All methods but `status` are called on one thread at a time.
+    """Writes the newest checkpoint that was offered.
+
+    All methods but `status` and `abandon` are called on one thread at a time.
 
     Parameters
     ----------
@@ -139,6 +141,12 @@ class CheckpointWriter:
                 return
             self._pending, self._clear = None, True
             self._wake()
+
+    def abandon(self) -> None:
+        """Write nothing more, nor what waits: somebody else has the folder. Returns at once; safe from any thread."""
+        with self._changed:
+            self._pending, self._clear, self._closing = None, False, True
+            self._changed.notify_all()
 
     def close(self, last: Checkpoint | None, timeout_s: float) -> bool:
         """Write a last checkpoint and end the thread.

@@ -90,7 +90,6 @@ class Checkpointing:
         self._clock = clock
         self._sequence = 0
         self._left = Left()
-        self._last: Checkpoint | None = None
         self._said = ""
         self._use = True
         self._made_with: Mapping[str, str] = {}
@@ -183,7 +182,6 @@ class Checkpointing:
                 "Run %d cannot go on from its checkpoint and is replayed from its start: %s", run.number, why
             )
             return None
-        self._last = checkpoint
         _log.info(
             "Run %d goes on from its checkpoint of %s, with %d events in %d chunks up to %s.",
             run.number,
@@ -217,7 +215,6 @@ class Checkpointing:
             return
         checkpoint = self._made(state, position, ended)
         if checkpoint is not None:
-            self._last = checkpoint
             writer.offer(checkpoint)
 
     def _made(
@@ -248,17 +245,13 @@ class Checkpointing:
 
     def abandon(self) -> None:
         """Keep nothing more: somebody else has the folder. Safe from any thread."""
-        self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abandon()
 
     def close(self) -> None:
         """Wait until the last checkpoint is on the disk, and end."""
-        if (
-            self._writer is not None
-            and not self._writer.close(self._last, WRITE_WITHIN_S)
-            and self._last is not None
-        ):
+        if self._writer is not None and not self._writer.close(None, WRITE_WITHIN_S):
             _log.error(
-                "The last checkpoint of run %d is not on the disk: the next start goes on from the one before, or "
-                "replays the run.",
-                self._last.state.run.number,
+                "The last checkpoint is not on the disk: the next start goes on from the one before, or replays the run."
             )

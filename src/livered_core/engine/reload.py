@@ -252,20 +252,19 @@ class Reloader:
         plan, settings = ready.plan, ready.plan.loaded.config.reload
         replay = ""
         if boundary.accumulated is not None and plan.changes_data:
-            replay = self._replay(ready, boundary, wanted=settings.accumulated == "replay")
+            replay = self._replay(
+                ready, boundary, wanted=settings.accumulated == "replay" and ready.differs is not False
+            )
         if plan.changes_nothing:
             self._loaded, self._info = plan.loaded, ready.info
             return None
         table = self._hooks.replace(plan.plugins, plan.owners)
         self._loaded, self._info = plan.loaded, ready.info
         self._say_farewell(plan.old, table, boundary)
-        goes_on = boundary.run is not None and plan.changes_data and not replay
         return Swapped(
             accumulated=None if replay else ready.accumulated,
             replay=replay,
-            note=f"Code or settings changed at {boundary.update.n_events} events."
-            if goes_on and boundary.update is not None and boundary.accumulated is not None
-            else "",
+            note="" if replay else _note(ready, boundary),
             max_consecutive_failures=plan.loaded.config.hooks.max_consecutive_failures,
         )
 
@@ -340,6 +339,15 @@ class Reloader:
         if sentence not in self._problems_said:
             self._problems_said.add(sentence)
             _log.warning("%s", sentence)
+
+
+def _note(ready: Ready, boundary: Boundary) -> str:
+    """Say of a run that goes on that its data are reduced in two ways, where they may be."""
+    goes_on = boundary.run is not None and boundary.accumulated is not None and ready.plan.changes_data
+    if not goes_on or boundary.update is None or ready.differs is False:
+        return ""
+    what = "changed" if ready.differs else "were loaded anew"
+    return f"Code or settings of plugins {what} at {boundary.update.n_events} events."
 
 
 class _Forwarded(Notes):

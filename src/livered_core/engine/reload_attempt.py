@@ -81,6 +81,8 @@ class Ready:
         Where the files are that are loaded now, and what they hold.
     info
         The session with its new plugins.
+    differs
+        Whether the files differ from those that were loaded before; None when that is not known.
     """
 
     plan: Plan
@@ -89,6 +91,7 @@ class Ready:
     watched: WatchedFiles
     snapshot: Snapshot
     info: SessionInfo
+    differs: bool | None
 
 
 class Unsettled(Exception):  # noqa: N818  (reads as what happened)
@@ -244,7 +247,8 @@ class Attempt:
         except BaseException:
             self._ended(plan.new, info)
             raise
-        return Ready(plan, goes_on, problem or misfit, watched, snapshot, info)
+        differs = None if around.known is None else now != around.known
+        return Ready(plan, goes_on, problem or misfit, watched, snapshot, info, differs)
 
     def _begun(self, plan: Plan, info: SessionInfo, states: Carried) -> str:
         """Tell the new plugins of session and run; return why they cannot go on with the run."""

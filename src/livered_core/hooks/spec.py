@@ -27,7 +27,7 @@ class LiveredHooks:
         """Prepare for a session.
 
         When: once, after all plugins are loaded and before the source is opened.
-        Thread: main.
+        Thread: main; of an instance that takes the place of another while livered runs, one of its own, and the reduction waits.
         Returns: nothing.
         On failure: contained, reported to `on_error`; the session goes on.
 

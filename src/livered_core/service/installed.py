@@ -88,7 +88,7 @@ def settings_of(path: Path) -> dict[str, str]:
 
 
 def _settings(text: str) -> dict[str, str]:
-    return dict(reversed(_SETTING.findall(text)))
+    return dict(_SETTING.findall(text))
 
 
 def installed_units(environ: Mapping[str, str]) -> list[InstalledUnit]:
