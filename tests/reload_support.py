@@ -114,7 +114,8 @@ class Led:
         self.package = site / MODULE
         self.config_file = folder / "c.toml"
         self.config_file.write_text(config)
-        self.environ = private_environment(folder, **environ)
+        formats = {"LIVERED_PLUGINS__FILES__FORMATS": '["text"]'}
+        self.environ = private_environment(folder, **formats, **environ)
         again = LoadAgain("REL", self.config_file, {}, None, self.environ)
         loaded = again()
         self.clock = SystemClock()

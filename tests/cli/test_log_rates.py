@@ -84,6 +84,18 @@ def test_lines_that_differ_in_digits_only_are_counted_beyond_some(limited):
     assert not limited.later
 
 
+def test_the_count_of_a_later_flood_is_said_when_its_own_minute_is_over(limited):
+    for text in ("a", "b"):
+        for _ in range(5):
+            limited.log.error(text)
+        limited.clock.now_s += 40.0
+    limited.go_on(0.0)
+    assert [line[-1] for line in limited.lines if line.startswith("2 more")] == ["a"]
+    limited.go_on(WINDOW_S)
+    assert [line[-1] for line in limited.lines if line.startswith("2 more")] == ["a", "b"]
+    assert not limited.later
+
+
 def test_the_count_is_said_before_the_next_line_where_nobody_has_called(limited):
     for _ in range(5):
         limited.log.error("again")

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livered_core.cli.log_json import KEYS, JsonFormatter
-from livered_core.cli.logs import LogFormatter, ScreenFormatter, log_file, message_lines, start_logging
+from livered_core.cli.logs import (
+    LogFormatter,
+    ScreenFormatter,
+    _PrivateRotatingFile,
+    log_file,
+    message_lines,
+    start_logging,
+)
 from livered_core.config import LogConfig
 from livered_core.errors import ConfigError
 from livered_core.model.text import one_line
@@ -149,6 +156,12 @@ def test_another_process_may_rotate_the_log_or_somebody_remove_it(tmp_path):
     log.error("second")
     file.unlink()
     log.error("third")
+    file.rename(tmp_path / "moved again")
+    file.write_text("of another process\n")
+    log.error("fourth")
+    assert file.read_text().count("\n") == 2
+    assert file.read_text().endswith("fourth\n")
+    (tmp_path / "moved again").rename(file)
     assert (tmp_path / "moved").read_text().endswith("first\n")
     assert file.read_text().count("\n") == 1
     assert file.read_text().endswith("third\n")
@@ -167,6 +180,21 @@ def test_a_log_whose_folder_is_gone_is_told_of_and_goes_on_when_it_is_back(tmp_p
     file.parent.mkdir()
     log.error("again")
     assert file.read_text().endswith("again\n")
+
+
+def test_a_file_that_another_process_has_rotated_is_not_rotated_again(tmp_path):
+    config = LogConfig(file=tmp_path / "l", max_bytes=10_000)
+    one, other = (_PrivateRotatingFile(config, print, lambda: None) for _ in range(2))
+    try:
+        one.emit(record("old"))
+        one.doRollover()
+        other.doRollover()
+        other.emit(record("new"))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["l", "l.1"]
+        assert (tmp_path / "l").read_text() == "new\n"
+    finally:
+        one.close()
+        other.close()
 
 
 WRITER = """

@@ -15,12 +15,11 @@ import pytest
 
 from livered_core.cli import status_sight
 from livered_core.cli.status import status
-from livered_core.cli.status_facts import HANGS_S
+from livered_core.cli.status_facts import HANGS_S, SINK_FAILS_S
 from livered_core.cli.status_findings import (
     EXIT_CODES,
     NOT_CONNECTED_S,
     PLUGIN_FAILED_S,
-    SINK_FAILS_S,
 )
 from livered_core.cli.status_sight import phase_since_ns
 from livered_core.dashboard.state import Process
@@ -356,6 +355,14 @@ CASES = {
         "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing FAILS: m (2 finals wait)",
         ("sink-failing",),
     ),
+    "sink hangs": (
+        lambda: {
+            "status": a_status(sinks=[sink(unsent_finals=1, waiting_since_ns=ago(SINK_FAILS_S + 5))]),
+        },
+        1,
+        "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing FAILS: files (1 final waits)",
+        ("sink-failing",),
+    ),
     "finals on their way": (
         lambda: {"status": a_status(sinks=[sink(unsent_finals=1)])},
         0,
@@ -553,6 +560,11 @@ def test_texts_from_anywhere_cannot_move_the_cursor(run, capsys):
         code, out = told(capsys, *arguments)
         assert code == 1
         assert "second" not in [line.strip() for line in out.splitlines()]
+    (instrument,) = json.loads(out)["instruments"]
+    assert not FORBIDDEN.search(
+        str([instrument[key] for key in ("line", "missing", "run", "sinks", "failures")])
+    )
+    assert instrument["missing"] == ["T 31mX desrever second [2J"]
 
 
 @pytest.mark.parametrize("key", sorted({*a_status()} - {"format"}))
@@ -563,13 +575,15 @@ def test_nothing_that_a_foreign_file_may_hold_breaks_it(key, value, run, capsys)
     assert told(capsys, "--json")[0] in (0, 1, 3)
 
 
-def test_what_came_adds_up(run, capsys):
-    write(run, status=a_status())
+@pytest.mark.parametrize("arriving", [0, 1])
+def test_what_came_adds_up(arriving, run, capsys):
+    counts = {**a_status()["source"]["counts"], "events": 14 + arriving}
+    write(run, status=a_status(source=source(counts=counts)))
     _, out = told(capsys, "-i", "NOM")
     (line,) = [line for line in out.splitlines() if "received" in line]
     whole, parts = line.partition(";")[0].split("=")
     numbers = [int(part.split()[0]) for part in parts.split("+")]
-    assert sum(numbers) == int(whole.split()[1]) == 14
+    assert sum(numbers) == int(whole.split()[1]) == 14 + arriving
     assert "1 in pixels that are not mapped" in line
 
 

@@ -313,6 +313,39 @@ def test_of_twenty_processes_at_once_just_one_has_it(tmp_path, locks, stale):
     assert written(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    "lock", [lambda _: None, no_locks], ids=["locks that do not reach each other", "no locks"]
+)
+def test_of_ten_hosts_at_once_just_one_stays(tmp_path, monkeypatch, lock):
+    monkeypatch.setattr("livered_core.engine.instance_lock.BEAT_EVERY_S", 0.05)
+    begin, end, refused = threading.Barrier(10), threading.Event(), []
+    locks = [make(tmp_path, lock=lock, machine=Machine(f"host{n}", f"boot{n}", "")) for n in range(10)]
+
+    def contend(one):
+        begin.wait()
+        try:
+            with one:
+                end.wait()
+        except RunningElsewhere:
+            refused.append(one)
+
+    threads = [threading.Thread(target=contend, args=(one,)) for one in locks]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: len(refused) + sum(bool(one.lost) for one in locks) == 9)
+        (winner,) = [one for one in locks if one not in refused and not one.lost]
+        before = written(tmp_path)
+        until(lambda: (owner := written(tmp_path)) and owner.beat_ns > before.beat_ns)
+        assert written(tmp_path).token == before.token
+        assert not winner.lost
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+    assert written(tmp_path) is None
+
+
 def test_a_lock_is_taken_over_from_a_process_that_was_killed(tmp_path):
     arguments = [sys.executable, "-c", textwrap.dedent(CONTENDER), str(tmp_path), "locks"]
     process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

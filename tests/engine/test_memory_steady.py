@@ -23,7 +23,7 @@ from livered_core.adara import (
     encode,
 )
 from livered_core.backoff import Backoff
-from livered_core.chunking import stream_state
+from livered_core.chunking import run_descriptions, stream_state
 from livered_core.chunking.intake import Intake
 from livered_core.engine.memory_size import memory_size
 from livered_core.hooks.dispatch import Dispatcher
@@ -247,8 +247,10 @@ def grown(tmp_path, stream, looks, *, traced=False):
     return more.tolist()
 
 
+# What is remembered is bounded: here by so little that the bounds are reached soon.
 SMALLER = [
     (stream_state, "_REMEMBERED_RUNS"),
+    (run_descriptions, "_MOST_RUNS"),
     (run_list, "MOST_RUNS"),
     (published_runs, "MOST_RUNS"),
     (publish_worker, "MOST_RUNS"),

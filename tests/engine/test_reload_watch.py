@@ -174,6 +174,16 @@ def test_nothing_is_watched_where_that_is_configured(tmp_path, install):
     led.reloader.close()
 
 
+def test_what_was_seen_before_an_attempt_came_to_its_end_is_no_news(watching):
+    watching.write(PLUGIN.replace("SCALE = 1", "SCALE = 2"))
+    assert watching.reload() is not None
+    instrument, status = watching.instrument, watching.reloader.status()
+    watching.reloader._files_changed(watching.reloader._watch.tried, ("plugin.py",))
+    assert watching.reach() is None
+    assert watching.instrument is instrument
+    assert watching.reloader.status()["sentence"] == status["sentence"] == "Reloaded: rel 1.0."
+
+
 def test_a_request_is_taken_once(tmp_path):
     assert take_request(tmp_path) is None
     token = write_request(tmp_path)

@@ -34,10 +34,20 @@ def test_a_sink_fails_since_its_first_failure_in_a_row():
     good = SinkStatus("a", 0, 0, 0, None, "")
     bad, worse = attrs.evolve(good, last_error="503"), attrs.evolve(good, last_error="504")
     told = [
-        troubles.update([status], at)["a"]
+        troubles.update([status], at)["a"]["failing_since_ns"]
         for at, status in enumerate((good, bad, worse, good, bad), start=10)
     ]
     assert told == [0, 11, 11, 0, 14]
+
+
+def test_finals_wait_since_the_first_after_the_last_that_was_taken():
+    troubles = SinkTroubles()
+    sinks = [
+        SinkStatus("a", delivered, 0, finals, None, "")
+        for delivered, finals in ((5, 0), (5, 1), (5, 2), (6, 1), (6, 0))
+    ]
+    told = [troubles.update([sink], at)["a"]["waiting_since_ns"] for at, sink in enumerate(sinks, start=10)]
+    assert told == [0, 11, 11, 13, 0]
 
 
 def test_where_a_thread_is():

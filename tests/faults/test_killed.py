@@ -246,6 +246,18 @@ def server_forgot(stage: Stage) -> None:
     stage.until_ended()
 
 
+def all_is_other(stage: Stage) -> None:
+    """Neither the checkpoint can be used nor can the run be replayed from its start."""
+    engine = began(stage)
+    engine.kill()
+    stage.plugin(code="two")
+    stage.beamline.forget()
+    stage.beamline.play(AFTER)
+    comes_back(stage, 0)
+    stage.beamline.end()
+    stage.until_ended()
+
+
 def run_ended(*, next_run: bool) -> Play:
     """The run ends while livered is down, and perhaps the next one has begun; the server has the current one only."""
 
@@ -395,6 +407,15 @@ SCENARIOS = (
         "goes on, and says that pulses are missing",
         exact=False,
         said="could not replay",
+    ),
+    scenario(
+        "server-forgot-other-code",
+        "kill -9, the server lost its history, and the plugin's code is another",
+        "all of it between the kill and the next start",
+        all_is_other,
+        "takes what comes, and says that the beginning is missing",
+        exact=False,
+        said="joined after its start",
     ),
     scenario(
         "run-ended",

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from hooks_support import chunk, plugin, result, run_info, update
-from livered_core import Receipt, hookimpl
+from livered_core import HookError, Receipt, hookimpl
 from livered_core.clocks import SystemClock
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.reloading import FreshModules, is_in, plugin_packages
@@ -139,3 +139,22 @@ def test_a_table_is_replaced_as_a_whole_and_statistics_go_on():
     new.leave.set()
     assert hooks.post_publish("p", result(), run_info(), update()).where == "new"
     assert hooks.running() == ()
+
+
+def test_failures_are_counted_anew_after_a_replacement():
+    class Fails:
+        @hookimpl
+        def process_chunk(self, chunk):
+            raise ValueError(chunk.sequence)
+
+    hooks = Dispatcher([plugin("p", Fails())], {}, SystemClock())
+
+    def consecutive():
+        with pytest.raises(HookError) as caught:
+            hooks.process_chunk(chunk(), run_info())
+        return caught.value.failure.consecutive
+
+    assert [consecutive(), consecutive()] == [1, 2]
+    hooks.replace([plugin("p", Fails())], {})
+    assert consecutive() == 1
+    assert hooks.statistics()["p", "process_chunk"].failures == 3

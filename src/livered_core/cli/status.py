@@ -20,6 +20,7 @@ from livered_core.cli.status_rows import details
 from livered_core.cli.status_sight import Lookout, Sight
 from livered_core.cli.status_words import first_line
 from livered_core.config.validators import require_instrument_name
+from livered_core.errors import LiveredError
 from livered_core.model.text import printable
 
 WATCH_EVERY_S: Final = 1.0
@@ -80,7 +81,15 @@ def _name(wanted: str, lookout: Lookout) -> str:
     if wanted in names:
         return wanted
     alike = [name for name in names if name.lower() == wanted.lower()]
-    return alike[0] if len(alike) == 1 else wanted
+    if len(alike) == 1:
+        return alike[0]
+    from livered_core.hooks.registry import claimed_instrument
+
+    try:
+        entry = claimed_instrument(wanted)
+    except LiveredError:
+        return wanted
+    return wanted if entry is None else entry.instrument or entry.name
 
 
 def _code(found: _Seen) -> int:

@@ -16,6 +16,8 @@ LONGEST: Final = 500
 """Characters of a sentence that are shown."""
 HANGS_S: Final = 60.0
 """The loop of the reduction may stand still for so long, or for three updates; seconds."""
+SINK_FAILS_S: Final = 600.0
+"""A sink that fails for longer than this is somebody's to mend; seconds."""
 BEGINS_S: Final = 600.0
 """Plugins may take so long to begin, and livered to start; seconds."""
 
@@ -59,6 +61,12 @@ def sinks_of(sight: Sight) -> list[Mapping[str, Any]]:
     """Give what the status says of each sink."""
     listed = sight.status.get("sinks")
     return [sink for sink in (listed if isinstance(listed, list) else []) if isinstance(sink, Mapping)]
+
+
+def waits_for(sight: Sight, sink: Mapping[str, Any]) -> float:
+    """Say for how long final results wait for a sink that has taken none, seconds; 0 where none waits."""
+    since_ns = time_of(sink, "waiting_since_ns")
+    return (sight.now_ns - since_ns) / 1e9 if since_ns else 0.0
 
 
 def memory_of(sight: Sight) -> Mapping[str, Any]:

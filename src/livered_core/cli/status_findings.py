@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from livered_core.cli.status_facts import (
     BEGINS_S,
+    SINK_FAILS_S,
     died,
     hangs_for,
     is_running,
@@ -21,6 +22,7 @@ from livered_core.cli.status_facts import (
     plugin_failures,
     safe,
     sinks_of,
+    waits_for,
 )
 from livered_core.cli.status_sight import Sight
 from livered_core.dashboard.foreign import number_of, table_of, time_of
@@ -30,8 +32,6 @@ from livered_core.errors import EXIT_CONFIG
 
 NOT_CONNECTED_S: Final = 120.0
 """Without a connection, or without pulses in a run, for longer than this somebody should look; seconds."""
-SINK_FAILS_S: Final = 600.0
-"""A sink that fails for longer than this is somebody's to mend; seconds."""
 PLUGIN_FAILED_S: Final = 600.0
 """A failure of a plugin is news for so long; seconds."""
 
@@ -228,6 +228,7 @@ def _plugins(sight: Sight) -> Iterator[Finding]:
 def _sinks(sight: Sight) -> Iterator[Finding]:
     for sink in sinks_of(sight):
         if not sink.get("last_error"):
+            yield from _silent_sink(sight, sink)
             continue
         since_ns = time_of(sink, "failing_since_ns")
         for_s = (sight.now_ns - since_ns) / 1e9 if since_ns else 0.0
@@ -237,6 +238,18 @@ def _sinks(sight: Sight) -> Iterator[Finding]:
         sentence = f"The sink {sink.get('name')} fails{since}{wait}: {sink.get('last_error')}"
         advice = "Mend the other side: livered sends what waits by itself. What waits: livered unsent list"
         yield Finding("sink-failing", sentence, advice, urgent=for_s > SINK_FAILS_S)
+
+
+def _silent_sink(sight: Sight, sink: Mapping[str, Any]) -> Iterator[Finding]:
+    """Look at a sink that does not fail: it may hang in a call."""
+    for_s = waits_for(sight, sink)
+    if for_s > SINK_FAILS_S:
+        waiting = number_of(sink, "unsent_finals") or 0
+        sentence = (
+            f"The sink {sink.get('name')} has taken nothing for {span(for_s)}, and {waiting:.0f} final "
+            f"result{'s wait' if waiting != 1 else ' waits'}: it hangs, or it puts them off."
+        )
+        yield Finding("sink-failing", sentence, f"{_log_advice(sight)}. What waits: livered unsent list")
 
 
 def _safety(sight: Sight) -> Iterator[Finding]:

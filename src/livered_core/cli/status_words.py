@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from livered_core.cli.numbers import in_si
 from livered_core.cli.status_facts import (
+    SINK_FAILS_S,
     died,
     hangs_for,
     is_running,
@@ -13,6 +14,7 @@ from livered_core.cli.status_facts import (
     last_run_words,
     safe,
     sinks_of,
+    waits_for,
 )
 from livered_core.cli.status_findings import Finding
 from livered_core.cli.status_sight import Sight
@@ -114,7 +116,7 @@ def _publishing_words(sight: Sight) -> str:
     sinks = sinks_of(sight)
     if not sinks:
         return ""
-    failing = [sink for sink in sinks if sink.get("last_error")]
+    failing = [sink for sink in sinks if sink.get("last_error") or waits_for(sight, sink) > SINK_FAILS_S]
     waiting = sum(number_of(sink, "unsent_finals") or 0 for sink in sinks)
     wait = f"{waiting:.0f} final{'s wait' if waiting != 1 else ' waits'}" if waiting else ""
     if failing:

@@ -151,12 +151,12 @@ class Reporter:
     def _write_status(self, health: Health, rate: float) -> None:
         runs_version, failures_version = self._books.versions_written
         plain = health_as_dict(health)
-        failing = self._sinks.update(health.sinks, health.now_ns)
+        since = self._sinks.update(health.sinks, health.now_ns)
         standing_s = self._standstill.update(health.source.turns, self._clock.monotonic())
         status = {
             **self._head,
             **plain,
-            "sinks": [{**sink, "failing_since_ns": failing[sink["name"]]} for sink in plain["sinks"]],
+            "sinks": [{**sink, **since[sink["name"]]} for sink in plain["sinks"]],
             "event_rate": rate,
             "standing_s": standing_s,
             "standing_at": place_of(REDUCTION) if standing_s > LOOK_AFTER_S else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,11 +43,12 @@ class Standstill:
 
 @attrs.define(eq=False)
 class SinkTroubles:
-    """Since when each sink fails; belongs to one thread."""
+    """Since when each sink fails, or takes nothing although final results wait; belongs to one thread."""
 
-    _since_ns: dict[str, int] = attrs.field(factory=dict, init=False)
+    _failing: dict[str, int] = attrs.field(factory=dict, init=False)
+    _waiting: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
 
-    def update(self, sinks: Iterable[SinkStatus], now_ns: int) -> dict[str, int]:
+    def update(self, sinks: Sequence[SinkStatus], now_ns: int) -> dict[str, dict[str, int]]:
         """Take up how the sinks are doing.
 
         Parameters
@@ -60,13 +61,26 @@ class SinkTroubles:
         Returns
         -------
         dict
-            Name of each sink to the time since when its attempts fail, nanoseconds UTC; 0 where they do not.
+            Name of each sink to two times, nanoseconds UTC: ``failing_since_ns``, since when its attempts fail, 0
+            where they do not; ``waiting_since_ns``, since when final results wait and it has taken none, 0 where
+            none waits.
         """
-        self._since_ns = {
-            sink.name: (self._since_ns.get(sink.name, 0) or now_ns) if sink.last_error else 0
+        failing, waiting = {}, {}
+        for sink in sinks:
+            if sink.last_error:
+                failing[sink.name] = self._failing.get(sink.name, now_ns)
+            if sink.unsent_finals:
+                before = self._waiting.get(sink.name)
+                same = before is not None and before[1] == sink.delivered
+                waiting[sink.name] = before if before is not None and same else (now_ns, sink.delivered)
+        self._failing, self._waiting = failing, waiting
+        return {
+            sink.name: {
+                "failing_since_ns": failing.get(sink.name, 0),
+                "waiting_since_ns": waiting.get(sink.name, (0, 0))[0],
+            }
             for sink in sinks
         }
-        return self._since_ns
 
 
 def place_of(thread_name: str) -> str:
