@@ -13,7 +13,7 @@ RAISE_BEFORE_THE_LOG = """
 import livered_core.cli.run as run
 def load_configuration(*_, **__):
     raise {error}
-run.load_configuration = load_configuration
+run.LoadAgain = lambda *_: load_configuration
 """
 RAISE_AFTER_THE_LOG = """
 import livered_core.cli.run as run

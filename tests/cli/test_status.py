@@ -312,6 +312,12 @@ CASES = {
         "NOM run 243708: NO SIGN OF LIFE for 30 s; last seen live, 12.4 M events, complete",
         ("not-answering",),
     ),
+    "no room to answer": (
+        lambda: {"status": a_status(now_ns=ago(30))},
+        1,
+        "NOM run 243708: NO SIGN OF LIFE for 30 s; last seen live, 12.4 M events, complete",
+        ("no-room",),
+    ),
     "on another machine, silent": (
         lambda: {"status": a_status(host="elsewhere", now_ns=ago(30))},
         1,
@@ -387,6 +393,12 @@ CASES = {
         "NOM run",
         (),
     ),
+    "refusal of a change": (
+        lambda: {"status": a_status(), "failures": failures(5, hook="reload")},
+        0,
+        "NOM run",
+        (),
+    ),
     "failure of a sink": (
         lambda: {"status": a_status(), "failures": failures(5, hook="post_publish")},
         0,
@@ -457,7 +469,10 @@ CASES = {
 @pytest.mark.parametrize("case", list(CASES))
 def test_each_state_has_its_line_its_findings_and_its_exit_code(case, run, capsys, monkeypatch):
     make, code, line, kinds = CASES[case]
-    if case == "no answer":
+    if case == "no room to answer":
+        full = os.statvfs(run)
+        monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*full[:4], 0, *full[5:])))
+    if case in ("no answer", "no room to answer"):
         # The process of the tests may be younger than that.
         monkeypatch.setattr(status_sight, "process_of", lambda *_: Process.ALIVE)
     write(run, **make())

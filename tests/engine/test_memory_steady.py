@@ -261,13 +261,13 @@ SMALLER = [
 def test_through_hundreds_of_runs_nothing_grows(tmp_path, monkeypatch):
     for module, name in SMALLER:
         monkeypatch.setattr(module, name, 20)
-    held, _ = grown(tmp_path, many_runs(800), [160, 400, 600, 800])
+    held, _ = grown(tmp_path, many_runs(560), [160, 300, 430, 560])
     assert held < NOISE
 
 
 def test_through_a_run_of_days_nothing_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(failures, "MOST_FAILURES", 10)
-    held, _ = grown(tmp_path, one_run(2500), [700, 1300, 1900, 2500])
+    held, _ = grown(tmp_path, one_run(1700), [700, 1200, 1700])
     assert held < NOISE
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from hooks_support import result, run_info, update
-from livered_core.hooks.boundary import Swapped
+from livered_core.hooks.boundary import Boundary, Swapped
 from reload_support import COUNTS, MODULE, PLUGIN, Led
 from waiting import until
 
@@ -270,6 +270,20 @@ def test_what_does_not_fit_is_refused_where_the_run_cannot_come_again(led):
     led.run = led.accumulated = None
     assert led.reach() is not None
     assert led.state == "ok"
+    assert not led.reloader.wanted
+
+
+def test_what_is_kept_between_runs_goes_over_or_is_refused_once(led):
+    kept = in_run(led).accumulated
+    between = Boundary(accumulated=kept)
+    led.reloader.ask("the test")
+    swapped = led.reloader.at_boundary(between)
+    assert swapped.accumulated.total == 30
+    assert type(swapped.accumulated) is not type(kept)
+    led.write(NEW_FIELD, "counts.py")
+    led.reloader.ask("the test")
+    assert led.reloader.at_boundary(Boundary(accumulated=swapped.accumulated)) is None
+    assert "it is kept for the next run" in led.sentence
     assert not led.reloader.wanted
 
 

@@ -111,6 +111,14 @@ def test_a_run_that_goes_on_says_so_now_and_then():
     ]
 
 
+def test_a_sink_that_takes_results_again_says_after_how_long():
+    story, lines = Story(), []
+    for at, error in ((0, ""), (10, "503"), (40, "504"), (70, ""), (80, "")):
+        sink = SinkStatus("monitor", 0, 0, 0, None, error)
+        lines += story.update(attrs.evolve(HEALTH, sinks=(sink,)), at)
+    assert lines == [(0, "the sink monitor takes results again after 60 s.")]
+
+
 def test_the_beginning_names_what_runs():
     sentence = beginning(session_info())
     for plugin, version in session_info().plugins.items():

@@ -82,10 +82,10 @@ def killed_at_random(stage: Stage) -> None:
             timer.join()
             kills, stops = kills + (what == "kill"), stops + (what == "stop")
             engine = stage.start()
-        # The server has a run only as long as it goes on.
-        while stage.events() < line.ledger.runs[number].good:
-            line.play(6)
-            stage.until(lambda good=line.ledger.runs[number].good: stage.events() >= good - 10 * line.events)
+        # The server has a run only as long as it goes on: the last engine must have come to its end before.
+        line.play(6)
+        good = line.ledger.runs[number].good
+        stage.until(lambda good=good: stage.events() >= good)
         line.end()
         stage.until_ended()
         number += 1

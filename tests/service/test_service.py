@@ -11,10 +11,11 @@ import pytest
 
 from environment_support import make_environment
 from livered_core.interpreter import module_arguments
+from livered_core.service.unit import argument_word
 from livered_support import WAIT, livered, private_environment, started
 from service_support import install_plugin
 
-RUNS = " ".join(module_arguments("livered_core"))
+RUNS = " ".join(map(argument_word, module_arguments("livered_core")))
 
 
 @pytest.fixture

@@ -70,7 +70,18 @@ def test_following_goes_on_over_rotations_and_emptying(log):
             act()
         return act is not None
 
-    assert list(follow(log, wait)) == ["one", "two", "three", "four", "5", "six"]
+    assert list(follow(log, 0, wait)) == ["one", "two", "three", "four", "5", "six"]
+
+
+def test_following_begins_with_the_last_lines_and_misses_none(log):
+    log.with_name("livereduce.log.1").write_text("one\ntwo\n")
+    log.write_text("three\nfo")
+    shown = follow(log, 2, lambda: False)
+    assert next(shown) == "two"
+    append(log, "ur\n")
+    log.rename(f"{log}.1")
+    log.write_text("five\n")
+    assert list(shown) == ["three", "four", "five"]
 
 
 def test_what_is_written_just_before_a_rotation_is_not_lost(log, monkeypatch):
@@ -85,7 +96,7 @@ def test_what_is_written_just_before_a_rotation_is_not_lost(log, monkeypatch):
         return really_open(path)
 
     monkeypatch.setattr(tail, "_open", open_after_a_rotation)
-    assert list(follow(log, lambda: False)) == ["late", "new"]
+    assert list(follow(log, 0, lambda: False)) == ["late", "new"]
 
 
 def test_following_waits_for_a_log_that_is_not_there(log):
@@ -95,4 +106,4 @@ def test_following_waits_for_a_log_that_is_not_there(log):
         log.write_text("first\n")
         return next(turns)
 
-    assert list(follow(log, wait))[:1] == ["first"]
+    assert list(follow(log, 0, wait))[:1] == ["first"]

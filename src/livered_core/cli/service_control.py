@@ -142,17 +142,18 @@ def logs(instrument: str | None, follows: bool, lines: int, journal: bool) -> No
             say(f"There is no {file} yet; this is what systemd has kept.", err=True)
         _show_journal(unit, manager, follows, lines)
         return
+    if follows:
+        with suppress(KeyboardInterrupt):
+            for line in follow(file, lines, _pause):
+                say(line)
+        return
     try:
-        for line in last_lines(file, lines):
-            say(line)
+        last = last_lines(file, lines)
     except OSError as error:
         message = f"{file} cannot be read ({error.strerror}): see to its permissions."
         raise ManagerError(message) from None
-    if follows:
-        with suppress(KeyboardInterrupt):
-            for line in follow(file, _pause):
-                say(line)
-                sys.stdout.flush()
+    for line in last:
+        say(line)
 
 
 def _pause() -> bool:

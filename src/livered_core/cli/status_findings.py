@@ -157,6 +157,9 @@ def _silence(sight: Sight) -> Finding:
         return Finding(
             "clock", sight.state.sentence, "Set the clock of this machine right: chronyc tracking."
         )
+    if sight.process is Process.ALIVE and sight.no_room:
+        sentence = f"{sight.state.sentence} Its folder cannot be written: the disk of {sight.path} is full."
+        return Finding("no-room", sentence, "Make room there: livered may be well, and cannot say so.")
     if sight.process is Process.ALIVE:
         advice = f"{_start_advice(sight)}. If that does not end it: kill -9 {sight.status.get('pid')}"
         return Finding("not-answering", sight.state.sentence, advice)
@@ -216,7 +219,8 @@ def _plugins(sight: Sight) -> Iterator[Finding]:
     for failure in plugin_failures(sight):
         age_s = (sight.now_ns - time_of(failure, "time_ns")) / 1e9
         plugin = failure.get("plugin")
-        if age_s > PLUGIN_FAILED_S or plugin in told:
+        # A change that is refused is told by itself, and what ran before goes on.
+        if age_s > PLUGIN_FAILED_S or plugin in told or failure.get("hook") == "reload":
             continue
         told.add(plugin)
         what = safe(failure.get("sentence")).rstrip(".")

@@ -21,6 +21,8 @@ from livered_core.errors import ConfigError
 from livered_core.service.manager import Manager
 
 _LOCK: Final = re.compile(rb"process (\d{1,10}) on (\S{1,255})")
+_LEAST_ROOM: Final = 65_536
+"""Bytes that the engine needs to write its status."""
 _ONE_WORD: Final[Mapping[str, str]] = {"connecting": "not connected"}
 """Each attempt to connect goes through both phases: they are one here."""
 
@@ -53,6 +55,8 @@ class Sight:
         When an engine that has not said anything yet was started, nanoseconds UTC; 0 without such.
     unit
         Its service; None without.
+    no_room
+        Whether nothing can be written to the run directory: its disk is full, or may only be read.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Sight:
     phase_since_ns: int = 0
     starting_ns: int = 0
     unit: Unit | None = None
+    no_room: bool = False
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -148,6 +153,7 @@ class Lookout:
             phase_since_ns=since_ns,
             starting_ns=0 if whole else self._starting_ns(root / name, status, process),
             unit=unit_of(name, self._environ),
+            no_room=_no_room(root / name),
         )
 
     def _place(self, name: str) -> tuple[Path, Folder]:
@@ -220,6 +226,14 @@ def phase_since_ns(history: Mapping[str, Any], status: Mapping[str, Any]) -> int
             return time_ns
         since_ns = later_ns = time_ns
     return since_ns
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
+    return bool(disk.f_flag & os.ST_RDONLY) or disk.f_bavail * disk.f_frsize < _LEAST_ROOM
 
 
 def _word(phase: object) -> str:

@@ -17,6 +17,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.config import Config, ReloadConfig
 from livered_core.engine.reload_attempt import Attempt, Ready, Surroundings, Unsettled, end_plugins
+from livered_core.engine.reload_farewell import Farewells
 from livered_core.engine.reload_refusal import Refused, UntilTheRunEnds
 from livered_core.engine.reload_status import ReloadStatus
 from livered_core.engine.reload_trial import Notes
@@ -25,15 +26,12 @@ from livered_core.engine.setup import LoadedConfiguration
 from livered_core.engine.watched_files import Snapshot, WatchedFiles
 from livered_core.hooks.boundary import Boundary, Swapped
 from livered_core.hooks.dispatch import Dispatcher
-from livered_core.hooks.registry import LoadedPlugin
-from livered_core.hooks.table import Table
-from livered_core.model import HookFailure, RunInfo, SessionInfo
+from livered_core.model import RunInfo, SessionInfo
 
 _log = logging.getLogger(__name__)
 
 _BY_FILES: Final = "the files"
 _JOIN_S: Final = 2.0
-_SINKS_S: Final = 60.0
 _HANGS: Final = (
     "an earlier attempt to load plugins still hangs: livered service restart is what takes up the change."
 )
@@ -106,7 +104,7 @@ class Reloader:
             threading.Thread(target=self._watch.run, args=(self._ends,), name="livered-watch", daemon=True),
             threading.Thread(target=self._wait_for_requests, name="livered-reload-request", daemon=True),
         ]
-        self._farewells: list[threading.Thread] = []
+        self._farewells = Farewells(hooks, clock)
 
     @property
     def settings(self) -> ReloadConfig:
@@ -149,9 +147,10 @@ class Reloader:
     def close(self) -> None:
         """Take up nothing any more; a thread that hangs is left behind."""
         self._ends.set()
-        for thread in (*self._threads, *self._farewells):
+        for thread in self._threads:
             if thread.ident is not None:
                 thread.join(_JOIN_S)
+        self._farewells.join(_JOIN_S)
 
     def ask(self, by: str, token: str = "") -> None:
         """Have everything loaded anew at the next boundary.
@@ -251,7 +250,7 @@ class Reloader:
         """Put the new plugins in place; None where all stay."""
         plan, settings = ready.plan, ready.plan.loaded.config.reload
         replay = ""
-        if boundary.accumulated is not None and plan.changes_data:
+        if plan.changes_data and (boundary.accumulated is not None or ready.misfit):
             replay = self._replay(
                 ready, boundary, wanted=settings.accumulated == "replay" and ready.differs is not False
             )
@@ -260,7 +259,7 @@ class Reloader:
             return None
         table = self._hooks.replace(plan.plugins, plan.owners)
         self._loaded, self._info = plan.loaded, ready.info
-        self._say_farewell(plan.old, table, boundary)
+        self._farewells.say(plan.old, table, self._info, boundary)
         return Swapped(
             accumulated=None if replay else ready.accumulated,
             replay=replay,
@@ -277,28 +276,16 @@ class Reloader:
             return f"Code or settings of plugins changed: {why}"
         if ready.misfit:
             end_plugins(ready.plan.new, ready.info, boundary, self._clock, Notes())
+            what = ready.misfit.rstrip(".")
+            if boundary.run is None:
+                raise Refused(
+                    f"{what}, and it is kept for the next run: livered service restart begins anew."
+                )
             raise UntilTheRunEnds(
-                f"{ready.misfit.rstrip('.')}, and the run cannot be replayed from its start: "
-                "the change is taken up when the run is over."
+                f"{what}, and the run cannot be replayed from its start: the change is taken up when the run is over."
             )
         _log.warning("The run cannot be replayed from its start here: what is accumulated is kept.")
         return ""
-
-    def _say_farewell(self, old: tuple[LoadedPlugin, ...], table: Table, boundary: Boundary) -> None:
-        """End the old plugins, on a thread of its own: a sink of them may be in a call, and an end may hang."""
-        if not old:
-            return
-        info, notes = self._info, _Forwarded(self._hooks)
-
-        def end() -> None:
-            if not table.wait_idle(_SINKS_S):
-                _log.warning("A sink from before the reload is still in a call: it is ended all the same.")
-            end_plugins(old, info, boundary, self._clock, notes)
-
-        thread = threading.Thread(target=end, name="livered-reload-end", daemon=True)
-        self._farewells = [other for other in self._farewells if other.is_alive()]
-        self._farewells.append(thread)
-        thread.start()
 
     def _refuse(self, refused: Refused, asked: _Asked, run: RunInfo | None) -> None:
         failure = refused.failure()
@@ -348,15 +335,3 @@ def _note(ready: Ready, boundary: Boundary) -> str:
         return ""
     what = "changed" if ready.differs else "were loaded anew"
     return f"Code or settings of plugins {what} at {boundary.update.n_events} events."
-
-
-class _Forwarded(Notes):
-    """Tells the session of failures of plugins that are on their way out."""
-
-    def __init__(self, hooks: Dispatcher) -> None:
-        super().__init__()
-        self._hooks = hooks
-
-    def failed(self, failure: HookFailure, run: RunInfo | None) -> None:
-        """Report a failure."""
-        self._hooks.report(failure, run)

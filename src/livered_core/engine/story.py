@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from livered_core.engine.health import Health, Phase
 from livered_core.model import SessionInfo
+from livered_core.publish.sinks import SinkStatus
 
 GOES_ON_S: Final = 600.0
 """Seconds between two lines on a run that goes on."""
@@ -61,6 +63,7 @@ class Story:
     _since_s: float = attrs.field(default=0.0, init=False)
     _run: int = attrs.field(default=0, init=False)
     _said_s: float = attrs.field(default=0.0, init=False)
+    _failing: dict[str, float] = attrs.field(factory=dict, init=False)
 
     def update(self, health: Health, now_s: float) -> list[tuple[int, str]]:
         """Take up a snapshot.
@@ -79,12 +82,23 @@ class Story:
         """
         run = health.run.number if health.run is not None else 0
         said = [(run, sentence) for sentence in self._changes(health.phase, now_s)]
+        said += [(0, sentence) for sentence in self._recoveries(health.sinks, now_s)]
         if run != self._run:
             self._run, self._said_s = run, now_s
         elif run and now_s - self._said_s >= GOES_ON_S:
             self._said_s = now_s
             said.append((run, _goes_on(health)))
         return said
+
+    def _recoveries(self, sinks: Sequence[SinkStatus], now_s: float) -> list[str]:
+        """Say of which sinks the attempts fail no more; that they fail is said with each failure."""
+        before = self._failing
+        self._failing = {sink.name: before.get(sink.name, now_s) for sink in sinks if sink.last_error}
+        return [
+            f"the sink {name} takes results again after {now_s - since_s:.0f} s."
+            for name, since_s in before.items()
+            if name not in self._failing
+        ]
 
     def _changes(self, phase: Phase, now_s: float) -> list[str]:
         phase = Phase.DISCONNECTED if phase in _AWAY else phase

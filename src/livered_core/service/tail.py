@@ -25,22 +25,12 @@ def last_lines(path: Path, number: int) -> list[str]:
     OSError
         When the newest file is there and cannot be read.
     """
-    lines: list[bytes] = []
-    index, file = 0, path
-    while len(lines) < number:
-        try:
-            with file.open("rb") as opened:
-                lines = _last_of(opened, number - len(lines)) + lines
-        except FileNotFoundError:
-            if index:
-                break
-        except OSError:
-            if not index:
-                raise
-            break
-        index += 1
-        file = path.with_name(f"{path.name}.{index}")
-    return [line.decode("utf-8", "replace") for line in lines]
+    try:
+        with path.open("rb") as file:
+            lines = _last_of(file, number)
+    except FileNotFoundError:
+        lines = []
+    return _decoded(_older(path, number - len(lines)) + lines)
 
 
 def size_of(path: Path) -> int:
@@ -69,25 +59,27 @@ def written_since(path: Path, size: int) -> list[str]:
         return []
 
 
-def follow(path: Path, wait: Callable[[], bool]) -> Iterator[str]:
-    """Give each line that is written to a log from now on; a file that is rotated away is read to its end first.
+def follow(path: Path, number: int, wait: Callable[[], bool]) -> Iterator[str]:
+    """Give the last lines of a log, and then each that is written; a file that is rotated away is read to its end first.
 
     Parameters
     ----------
     path
         The log; it need not be there yet.
+    number
+        How many of the last lines.
     wait
         Called when there is nothing new; waits a little, and says whether to go on.
     """
     file = _open(path)
-    if file is not None:
-        file.seek(0, os.SEEK_END)
     part = b""
     try:
+        last = [] if file is None else _last_of(file, number)
+        yield from _decoded(_older(path, number - len(last)) + last)
         while True:
             read = file.read(_BLOCK) if file is not None else b""
             *lines, part = (part + read).split(b"\n")
-            yield from (line.decode("utf-8", "replace") for line in lines)
+            yield from _decoded(lines)
             if read:
                 continue
             if file is not None and os.fstat(file.fileno()).st_size < file.tell():
@@ -98,7 +90,7 @@ def follow(path: Path, wait: Callable[[], bool]) -> Iterator[str]:
                 if file is not None:
                     # What came between the last look and the rotation.
                     *lines, part = (part + file.read()).split(b"\n")
-                    yield from (line.decode("utf-8", "replace") for line in lines)
+                    yield from _decoded(lines)
                     file.close()
                 file = another
                 continue
@@ -122,7 +114,22 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
     return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
 
 
+def _older(path: Path, number: int) -> list[bytes]:
+    """Give the last lines of the files that were rotated away."""
+    lines: list[bytes] = []
+    index = 1
+    while len(lines) < number:
+        try:
+            with path.with_name(f"{path.name}.{index}").open("rb") as file:
+                lines = _last_of(file, number - len(lines)) + lines
+        except OSError:
+            break
+        index += 1
+    return lines
+
+
 def _last_of(file: BinaryIO, number: int) -> list[bytes]:
+    """Give the last whole lines of a file, and leave it where the next one begins."""
     position = file.seek(0, os.SEEK_END)
     text = b""
     while position and text.count(b"\n") <= number:
@@ -130,4 +137,10 @@ def _last_of(file: BinaryIO, number: int) -> list[bytes]:
         position -= step
         file.seek(position)
         text = file.read(step) + text
-    return text.splitlines()[-number:] if number else []
+    whole = text.rfind(b"\n") + 1
+    file.seek(position + whole)
+    return text[:whole].split(b"\n")[:-1][-number:] if number else []
+
+
+def _decoded(lines: list[bytes]) -> list[str]:
+    return [line.decode("utf-8", "replace") for line in lines]
