@@ -245,6 +245,7 @@ def test_a_second_session_of_the_same_instrument(tmp_path):
         with started(tmp_path, "run", "--instrument", "NOM", "--address", address) as process:
             listening.accept()[0].close()
             result = livered(tmp_path, "run", "--instrument", "NOM", "--address", address)
-            wrong(result, f"livered runs already for this instrument .process {process.pid} on")
+            assert result.returncode == 1
+            assert f"livered runs already for this instrument (process {process.pid} on" in result.stderr
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0

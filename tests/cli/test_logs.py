@@ -259,3 +259,26 @@ def test_no_text_breaks_the_json(title, sentence, trace):
         assert len(written.splitlines()) == 1
         found = json.loads(written, parse_constant=pytest.fail)
         assert found["message"] == one_line(message_lines(item)[0])
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
+    path = tmp_path / "livereduce.log"
+    said = []
+    start_logging(LogConfig(file=path), [], said.append, logging.CRITICAL)
+    path.unlink()
+    os.mkfifo(path)
+    logging.getLogger("livered_core").error("something")
+    assert f"The log {path} cannot be written" in said[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a pipe away")
+def test_a_pipe_of_another_user_is_refused(tmp_path):
+    path = tmp_path / "livereduce.log"
+    os.mkfifo(path)
+    os.chown(path, 12345, 12345)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(ConfigError, match="it is a pipe of another user"):
+            start_logging(LogConfig(file=path), [], [].append, logging.CRITICAL)
+    finally:
+        os.close(reader)

@@ -142,7 +142,7 @@ def test_one_of_two_on_a_machine_has_it_and_the_other_names_it(tmp_path, lock):
             make(tmp_path, lock=lock),
         ):
             pass
-        assert refused.value.exit_code == 2
+        assert refused.value.exit_code == 1
     assert written(tmp_path) is None
     with make(tmp_path, lock=lock):
         pass

@@ -202,7 +202,7 @@ def test_a_second_engine_is_refused_and_told_who_is_there(tmp_path):
         pattern = rf"process {other.pid} on .* holds"
         with pytest.raises(AlreadyRunning, match=pattern) as caught, RunDirectory(tmp_path):
             pass
-        assert caught.value.exit_code == 2
+        assert caught.value.exit_code == 1
         assert (tmp_path / "latest.json").read_text() == "{}"
         assert (tmp_path / ".0123456789abcdef.partial").exists()
         other.stdin.close()

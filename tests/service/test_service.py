@@ -104,7 +104,7 @@ def test_the_unit_runs_the_python_of_the_environment(tmp_path, site):
     with_file = f"--instrument SVC --config {tmp_path}/c.toml"
     assert f"ExecStartPre=-{start} check --no-connect {with_file}\n" in named
     assert f"ExecStart={start} run --plain {with_file}\n" in named
-    assert "TimeoutStopSec=185\n" in named  # 105 s, 20 s by default, and 60 s
+    assert "TimeoutStopSec=215\n" in named  # 105 s, 30 s and 20 s by default, and 60 s
     given = livered(tmp_path, *command, "--env", "env", environment=private).stdout
     assert f"ExecStart={start} run --plain --instrument SVC --env {env}\n" in given
     asked = livered(tmp_path, *command, "--config", "c.toml", "--env", environment=private).stdout

@@ -166,9 +166,11 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
 
 
 def _open_private(path: str, flags: int) -> int:
-    """Open a log for its owner alone, not through a link that another user made."""
+    """Open a log for its owner alone, not through a link that another user made, nor into what is another user's."""
+    # A pipe that nobody reads is not waited for: all threads that log would wait, too.
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        number = os.open(path, flags | os.O_NOFOLLOW, _PRIVATE)
+        number = os.open(path, flags, _PRIVATE)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
@@ -176,10 +178,15 @@ def _open_private(path: str, flags: int) -> int:
         if Path(path).lstat().st_uid not in (os.geteuid(), 0):
             message = "it is a symbolic link of another user"
             raise PermissionError(errno.EPERM, message) from error
-        number = os.open(os.path.realpath(path), flags | os.O_NOFOLLOW, _PRIVATE)
+        number = os.open(os.path.realpath(path), flags, _PRIVATE)
     try:
-        if stat.S_ISREG(os.fstat(number).st_mode):
+        found = os.fstat(number)
+        if stat.S_ISREG(found.st_mode):
             os.fchmod(number, _PRIVATE)
+        elif stat.S_ISFIFO(found.st_mode) and found.st_uid not in (os.geteuid(), 0):
+            message = "it is a pipe of another user"
+            raise PermissionError(errno.EPERM, message)
+        os.set_blocking(number, True)
     except BaseException:
         os.close(number)
         raise

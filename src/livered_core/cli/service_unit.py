@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from livered_core.cli.handover import chosen_environment, see_what_is_missing
-from livered_core.config import Config, MantidConfig, Merged, PublishConfig, instrument_name, structure
+from livered_core.config import (
+    Config,
+    HooksConfig,
+    MantidConfig,
+    Merged,
+    PublishConfig,
+    instrument_name,
+    structure,
+)
 from livered_core.config.paths import expand_path
 from livered_core.engine.activation import activated
 from livered_core.engine.environment_choice import setting, unchecked_configuration, wanted_by
@@ -23,10 +31,8 @@ from livered_core.service.files import unit_folder
 from livered_core.service.installed import InstalledUnit, installed_unit, installed_units
 from livered_core.service.unit import ServiceUnit, unit_name
 
-_HOOK_S: Final = 60.0
-"""Seconds that the chunk in hand may take to be reduced when livered is asked to stop."""
 _REST_S: Final = 60.0
-"""The last checkpoint 10 s, ``session_ended`` 10 s, status 5 s, dashboard 10 s, screen 3 s; the rest is margin."""
+"""The last checkpoint 10 s, status 5 s, dashboard 10 s, screen 3 s; the rest is margin."""
 
 
 def made_unit(merged: Merged, config_file: Path | None, env: str | None) -> ServiceUnit:
@@ -190,7 +196,9 @@ def _stop_timeout(merged: Merged) -> float:
     """Add up what everything may take to stop, seconds; a value that is none counts as not given."""
     mantid = _number(setting(merged, "mantid", "stop_timeout"), MantidConfig().stop_timeout)
     publish = _number(setting(merged, "publish", "stop_timeout"), PublishConfig().stop_timeout)
-    return max(mantid, _HOOK_S) + publish + _REST_S
+    hooks = _number(setting(merged, "hooks", "stop_timeout"), HooksConfig().stop_timeout)
+    # A hook of the chunk in hand, or Mantid; then the plugins' session_ended.
+    return max(mantid, hooks) + hooks + publish + _REST_S
 
 
 def _number(value: object, default: float) -> float:

@@ -214,7 +214,7 @@ def phase_since_ns(history: Mapping[str, Any], status: Mapping[str, Any]) -> int
         return 0
     phase = _word(status.get("phase"))
     beat_ns = time_of(status, "now_ns")
-    gap_ns = round(30e9 * max(1.0, (number_of(history, "every_s") or 10.0) / 10.0))
+    gap_ns = round(30e9 * max(1.0, min(3600.0, number_of(history, "every_s") or 10.0) / 10.0))
     since_ns, later_ns = 0, beat_ns
     for time_ns, row in zip(reversed(times), reversed(phases), strict=False):
         if not isinstance(time_ns, int) or not 0 < time_ns <= later_ns:

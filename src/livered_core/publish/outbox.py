@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -107,6 +108,8 @@ class Outbox:
         self.budget = budget
         self._folder: Path | None = None
         self._lock: int | None = None
+        # Bytes that wait, or fewer: the folder is looked through only when that could be too much.
+        self._at_most: float = math.inf
         self._last = 0
         self._runs: PublishedRuns | None = None
 
@@ -183,6 +186,7 @@ class Outbox:
             raise
         sync(folder)
         self._last = order
+        self._at_most += sum(path.stat().st_size for path in paths)
         return name
 
     def require(self, sink: str, name: str) -> None:
@@ -233,7 +237,12 @@ class Outbox:
 
     def beyond_budget(self) -> list[WaitingFile]:
         """List what must go so that the folder takes no more disk than it may, oldest first."""
-        return beyond_budget(waiting_files(files_below(self._opened())), self.budget) if self.budget else []
+        folder = self._opened()
+        if not self.budget or self._at_most <= self.budget:
+            return []
+        files = waiting_files(files_below(folder))
+        self._at_most = sum(file.size for file in files)
+        return beyond_budget(files, self.budget)
 
     def note_published(self, run: RunInfo) -> None:
         """Remember for the next sessions that the final result of a run has been published."""

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from livered_core.atomic import atomic_path
-from livered_core.errors import EXIT_CONFIG, LiveredError
+from livered_core.errors import LiveredError
 from livered_core.publish.lock_file import LockHeld, sign, take
 
 _log = logging.getLogger(__name__)
@@ -32,9 +32,7 @@ LARGEST_FILE: Final = 256 * 1024 * 1024
 
 
 class AlreadyRunning(LiveredError):  # noqa: N818
-    """Another engine owns the run directory (exit code 2: starting again would not help)."""
-
-    exit_code = EXIT_CONFIG
+    """Another engine owns the run directory (exit code 1: a service tries again, and takes over when that one ends)."""
 
 
 class RunDirectory:

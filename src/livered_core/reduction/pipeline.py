@@ -328,7 +328,7 @@ class Pipeline:
         finally:
             state = self._running()
             self._hooks.run_ended(state.run, reason)
-            _log.info("Run %d: %s after %d events.", state.run.number, reason.value, state.n_events)
+            _log.info("%s", _farewell(state, reason))
             self._kept = state if self._settings.run_transition == "keep" else None
             self._state = self._resting = None
             if rested is not None and not final:
@@ -384,3 +384,13 @@ class Pipeline:
             message = "A chunk or an end came without a run: the source must call run_began first."
             raise RuntimeError(message)
         return self._state
+
+
+def _farewell(state: RunState, reason: RunEndReason) -> str:
+    """Say how a run ended, for the log."""
+    missing = state.update(final=False, now_ns=0).missing
+    whole = f"INCOMPLETE: {' '.join(missing)}" if missing else "complete."
+    return (
+        f"Run {state.run.number}: {reason.value} after {state.n_events} events in {state.n_chunks} chunks, "
+        f"{state.updates} updates, {whole}"
+    )
