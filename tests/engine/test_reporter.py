@@ -59,7 +59,7 @@ class Reported:
         self.events = 0
         self.health: Health | None = HEALTH
         self.reporter = Reporter(
-            folder, self.books, self._health, session_info(), "abc", update_every_s=5.0, clock=self.clock
+            folder, self.books, self._health, session_info, "abc", update_every_s=5.0, clock=self.clock
         )
 
     def _health(self) -> Health | None:

@@ -73,7 +73,8 @@ def at_random(seed: int, kills: int = 2) -> Play:
 def while_replaying(stage: Stage) -> None:
     """The run is old when livered starts, and its replay takes a while."""
     stage.config = stage.config.replace("[source]", "max_chunk_events = 4000\n[source]", 1)
-    stage.plugin(process="import time; time.sleep(0.02)")
+    stage.plugin(process="if is_told('slow'):\n    time.sleep(0.05)")
+    stage.tell("slow")
     line = stage.beamline
     line.begin(RUN)
     line.play(20 * BEFORE)
@@ -84,6 +85,7 @@ def while_replaying(stage: Stage) -> None:
         engine.kill()
         stage.fault_begins()
         engine = stage.start()
+    stage.tell("slow", yes=False)
     stage.until_recovered()
     assert GOES_ON in stage.log()
     ended(stage)

@@ -41,7 +41,7 @@ def test_install_writes_the_unit_and_says_what_to_type(tmp_path):
     assert lines[-1] == "and then, to start it: livered service start --instrument NOM"
     assert f'ExecStart="{sys.executable}" {RUNS} run --plain --instrument NOM\n' in printed.stdout
     assert f"WorkingDirectory={tmp_path}\n" in printed.stdout
-    assert "TimeoutStopSec=140\n" in printed.stdout
+    assert "TimeoutStopSec=170\n" in printed.stdout
     link = unit.parent / "default.target.wants" / unit.name
     assert link.resolve() == unit
     again = livered(tmp_path, "service", "install", "-i", "nomad", environment=environ)

@@ -134,18 +134,24 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
             before.close()
 
     def doRollover(self) -> None:  # noqa: N802  (the name that logging calls)
-        # Of two processes that find the file full, one rotates it; the other then finds another file.
-        if self.stream is not None:
-            try:
-                fcntl.flock(self.stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            except OSError:
-                pass  # on a file system without locks
+        if self.stream is None:
+            super().doRollover()
+            return
+        # Of two processes that find the file full, one rotates it; the other then finds another file. The lock is held
+        # by a descriptor of its own until the file has its new name: rotating closes the stream first.
+        held = os.dup(self.stream.fileno())
+        try:
+            with contextlib.suppress(OSError):  # on a file system without locks
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
             if self._is_another():
                 self._open_anew()
                 return
-        super().doRollover()
+            super().doRollover()
+        finally:
+            os.close(held)
 
     def close(self) -> None:
         self._at_end()

@@ -311,7 +311,8 @@ class Config:
     )
     log: LogConfig = attrs.field(factory=LogConfig, metadata=about("where the log goes"))
     reload: ReloadConfig = attrs.field(
-        factory=ReloadConfig, metadata=about("how changed plugins and settings are taken up while livered runs")
+        factory=ReloadConfig,
+        metadata=about("how changed plugins and settings are taken up while livered runs"),
     )
     service: ServiceConfig = attrs.field(
         factory=ServiceConfig, metadata=about("what `livered service install` writes into the unit")

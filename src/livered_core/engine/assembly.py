@@ -210,15 +210,21 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         links.publish,
         links.end,
         clock,
-        PipelineSettings(config.run_transition, config.hooks.max_consecutive_failures),
+        PipelineSettings(
+            config.run_transition, config.hooks.max_consecutive_failures, can_replay, advice.missing
+        ),
         checkpoints,
-        reloading=reloader,
-        can_replay=lambda: can_replay,
-        first_missing=advice.missing,
+        reloader,
     )
     memory.attach(getattr(source, "resize", None), lambda: pipeline.state)
     reporter = Reporter(
-        folder, books, links.health, info, session_id, update_every_s=config.update_every, clock=clock
+        folder,
+        books,
+        links.health,
+        (lambda: info) if reloader is None else (lambda: reloader.info),
+        session_id,
+        update_every_s=config.update_every,
+        clock=clock,
     )
     disks = DiskWatch(
         config.output_dir, task.state_folder if live else None, config.limits.disk_free_bytes, clock

@@ -45,7 +45,7 @@ class Reporter:
     health
         Gives a snapshot of the engine.
     session
-        The session.
+        Gives the session, whose plugins may change.
     session_id
         Its random text.
     update_every_s
@@ -59,7 +59,7 @@ class Reporter:
         folder: RunDirectory,
         books: Books,
         health: Callable[[], Health | None],
-        session: SessionInfo,
+        session: Callable[[], SessionInfo],
         session_id: str,
         *,
         update_every_s: float,
@@ -75,13 +75,13 @@ class Reporter:
         self._sinks = SinkTroubles()
         self._story = Story()
         self._session = session
+        self._session_id = session_id
         self._said: set[type[BaseException]] = set()
         self._ends = threading.Event()
         self._head = {
             "format": FORMAT,
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "session": session_as_dict(session, session_id),
             "status_every_s": STATUS_EVERY_S,
             "update_every_s": update_every_s,
         }
@@ -89,7 +89,7 @@ class Reporter:
 
     def start(self) -> None:
         """Write for the first time, and start the thread."""
-        _log.info("%s", beginning(self._session))
+        _log.info("%s", beginning(self._session()))
         self._report()
         self._thread.start()
 
@@ -155,6 +155,7 @@ class Reporter:
         standing_s = self._standstill.update(health.source.turns, self._clock.monotonic())
         status = {
             **self._head,
+            "session": session_as_dict(self._session(), self._session_id),
             **plain,
             "sinks": [{**sink, **since[sink["name"]]} for sink in plain["sinks"]],
             "event_rate": rate,

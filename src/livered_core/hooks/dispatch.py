@@ -137,7 +137,11 @@ class Dispatcher:
                 self._note(self._calls.failed(plugin, "on_error", error, None), run)
 
     def _note(self, failure: HookFailure, run: RunInfo | None) -> None:
-        about = {"plugin": failure.plugin, "chunk": failure.chunk_sequence, "run": run.number if run else None}
+        about = {
+            "plugin": failure.plugin,
+            "chunk": failure.chunk_sequence,
+            "run": run.number if run else None,
+        }
         _log.error("%s\n%s", failure.sentence, failure.traceback, extra=about)
         if self._witness is not None:
             self._witness.failed(failure, run)

@@ -49,10 +49,16 @@ class PipelineSettings:
         is accumulated for the next run.
     max_consecutive_failures
         After so many failures of one hook in a row the session ends.
+    can_replay
+        Whether the source can have a run come again from its start.
+    first_missing
+        Why the first run that begins is not complete; empty when nothing is known to be missing.
     """
 
     run_transition: str = "restart"
     max_consecutive_failures: int = 5
+    can_replay: bool = False
+    first_missing: str = ""
 
 
 class Pipeline:
@@ -74,10 +80,6 @@ class Pipeline:
         Keeps what is accumulated.
     reloading
         Takes up changed plugins between two calls of hooks; None where nothing may change.
-    can_replay
-        Whether the source can have a run come again from its start.
-    first_missing
-        Why the first run that begins is not complete; empty when nothing is known to be missing.
     """
 
     def __init__(
@@ -88,10 +90,7 @@ class Pipeline:
         clock: Clock,
         settings: PipelineSettings,
         checkpoints: Checkpoints | None = None,
-        *,
         reloading: Reloading | None = None,
-        can_replay: Callable[[], bool] = bool,
-        first_missing: str = "",
     ) -> None:
         self._hooks = hooks
         self._publish = publish
@@ -100,8 +99,7 @@ class Pipeline:
         self._settings = settings
         self._checkpoints = checkpoints or NoCheckpoints()
         self._reloading = reloading
-        self._can_replay = can_replay
-        self._first_missing = first_missing
+        self._first_missing = settings.first_missing
         self._newest: Chunk | None = None
         self._note = ""
         # The run in hand as it was between two chunks, with the place in the stream that belongs to it.
@@ -268,7 +266,7 @@ class Pipeline:
                 accumulated=state.accumulated,
                 chunk=self._newest,
                 update=state.update(final=False, now_ns=self._clock.now_ns()),
-                can_replay=self._can_replay(),
+                can_replay=self._settings.can_replay,
             )
         swapped = reloading.at_boundary(boundary)
         if swapped is None:

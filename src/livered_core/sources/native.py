@@ -214,33 +214,47 @@ class NativeSource:
         elif self._replaying and not isinstance(item, RunStopped):
             if isinstance(item, Pulse):
                 self._begun_again_events += len(item.tof)
-        elif isinstance(item, Pulse):
+        elif isinstance(item, PulseLeftOut):
+            self._follower.pulse(item)
+        elif isinstance(item, Pulse | MonitorPulse | LogSample):
+            self._collect(item, consumer)
+            self._keep_bounded(consumer)
+        elif isinstance(item, DefinitionSeen | PixelMapSeen | Resumed):
+            self._take_note(item, consumer)
+        else:
+            self._pass_on(item, consumer)
+
+    def _collect(self, item: Pulse | MonitorPulse | LogSample, consumer: ChunkConsumer) -> None:
+        """Put into the chunk what it is made of."""
+        if isinstance(item, Pulse):
             if self._builder.is_worth_closing_before(item):
                 self._hand_over(consumer)
             self._builder.add(item)
             self._follower.pulse(item)
             self._run_events += len(item.tof)
-            self._keep_bounded(consumer)
-        elif isinstance(item, PulseLeftOut):
-            self._follower.pulse(item)
         elif isinstance(item, MonitorPulse):
             self._builder.add_monitors(item)
             self._follower.monitor(item)
-            self._keep_bounded(consumer)
-        elif isinstance(item, LogSample):
+        else:
             self._builder.add_log(item)
-            self._keep_bounded(consumer)
-        elif isinstance(item, DefinitionSeen):
+
+    def _take_note(self, item: DefinitionSeen | PixelMapSeen | Resumed, consumer: ChunkConsumer) -> None:
+        """Take up what counts for the pulses that follow."""
+        if isinstance(item, DefinitionSeen):
             if self._builder.n_pulses:
                 self._hand_over(consumer)
             self._builder.definition = item.definition
         elif isinstance(item, PixelMapSeen):
             self._builder.pixel_map = item.pixel_map
-        elif isinstance(item, Resumed):
-            if not self._builder.n_pulses:
-                # Of the values that were replayed those in force count.
-                self._builder.settle_logs()
-        elif isinstance(item, RunBegan):
+        elif not self._builder.n_pulses:
+            # Of the values that were replayed those in force count.
+            self._builder.settle_logs()
+
+    def _pass_on(
+        self, item: RunBegan | RunChanged | DataMissing | Remark | RunStopped, consumer: ChunkConsumer
+    ) -> None:
+        """Tell the consumer of runs."""
+        if isinstance(item, RunBegan):
             self._begin_run(item, consumer)
         elif isinstance(item, RunChanged):
             self._run = item.run
@@ -249,7 +263,7 @@ class NativeSource:
             consumer.data_missing(item.sentence)
         elif isinstance(item, Remark):
             _log.warning("%s", item.sentence)
-        elif isinstance(item, RunStopped):
+        else:
             self._stop_run(consumer, item.reason)
 
     def _begin_run(self, item: RunBegan, consumer: ChunkConsumer) -> None:
