@@ -143,6 +143,11 @@ class Counting:
     def take_chunk(self, chunk: Chunk) -> None:
         self.n_events += chunk.n_events
 
+    def replay_wanted(self) -> str:
+        return ""
+
+    def run_restarted(self, sentence: str) -> None: ...
+
     def update_due(self) -> None: ...
 
     def run_ended(self, reason: RunEndReason) -> None:

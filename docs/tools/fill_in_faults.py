@@ -72,11 +72,12 @@ def _faults(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield ""
             yield "| fault | what is done | what livered does | sent | reduced | left out | not seen | exact | back after |"
             yield "|---|---|---|---:|---:|---:|---:|---|---:|"
+        notes = f" ({_cell(row['notes'])})" if row["notes"] else ""
         said = f" (says: “{_cell(row['said'][0])}”)" if row["said"] else ""
         yield _line(
             _cell(row["fault"]),
             _cell(row["done"]),
-            _cell(row["livered"]) + said,
+            _cell(row["livered"]) + notes + said,
             *(f"{row[key]:,}" for key in ("sent", "reduced", "left_out", "lost")),
             "yes" if row["exact"] else "no",
             "" if row["recovery_s"] is None else f"{row['recovery_s']:.1f} s",

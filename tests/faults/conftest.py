@@ -60,11 +60,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not rows:
         return
     failed = [
-        report.nodeid for report in terminalreporter.stats.get("failed", []) if "faults" in report.nodeid
+        report.nodeid
+        for report in terminalreporter.stats.get("failed", [])
+        if "::test_fault[" in report.nodeid
     ]
     terminalreporter.section("faults")
     for line in printed(rows):
         terminalreporter.write_line(line)
-    path = config.getoption("--faults-json")
+    path = config.getoption("--faults-json", default=None)
     if path:
         Path(path).write_text(json.dumps(document(rows, failed), indent=1) + "\n")

@@ -72,7 +72,9 @@ def at_random(seed: int, kills: int = 2) -> Play:
 
 def while_replaying(stage: Stage) -> None:
     """The run is old when livered starts, and its replay takes a while."""
-    stage.config = stage.config.replace("[source]", "max_chunk_events = 4000\n[source]", 1)
+    stage.config = stage.config.replace(
+        "[source]", "max_chunk_events = 4000\n[source]\nqueue_events = 4000", 1
+    )
     stage.plugin(process="if is_told('slow'):\n    time.sleep(0.05)")
     stage.tell("slow")
     line = stage.beamline

@@ -191,7 +191,7 @@ SCENARIOS = (
     Scenario(
         "machine-clock",
         SECTION,
-        "the clock of livered's machine leaps ahead by a day and back by two years",
+        "the clock of livered's machine leaps ahead by a day, then back by three years",
         "the process's wall clock leaps; the connection is reset after each leap",
         "goes on: the clock is only shown",
         machine_leaps(24 * HOUR, -3 * 365 * 24 * HOUR),

@@ -71,6 +71,12 @@ def test_a_smaller_budget_counts_from_the_start(life):
     assert life(budget=400) == of(3)
 
 
+def test_the_newest_result_stays_whole_at_a_start_however_large_it_is(life):
+    assert life(1, 2, size=5000) == of(2)
+    assert life(size=5000) == of(2)
+    assert life(3, size=5000) == of(3)
+
+
 def test_files_that_another_sink_has_written_are_its_own(life):
     assert life(1, 2, 3, 4, 5, sink="other") == of(1, 2, 3, 4, 5)
     assert not life.record.exists()

@@ -113,7 +113,10 @@ def last_run_words(sight: Sight) -> str:
         return ""
     number = number_of(last, "number") or 0
     end_ns = time_of(last, "end_ns")
-    how = "ended" if last.get("end") in ("ended", "replaced") else str(last.get("end") or "went on")
+    end = str(last.get("end") or "went on")
     ago = f" {span(max(0.0, (sight.now_ns - end_ns) / 1e9))} ago" if end_ns else ""
     complete = "complete" if last.get("complete") is True else "INCOMPLETE"
-    return f"run {number:.0f} {how}{ago}, {in_si(number_of(last, 'n_events') or 0.0)} events, {complete}"
+    if end in _LEFT and last.get("complete") is True:
+        complete = "complete so far"
+    events = in_si(number_of(last, "n_events") or 0.0)
+    return f"run {number:.0f} {_ENDS.get(end, end)}{ago}, {events} events, {complete}"

@@ -145,7 +145,11 @@ def _engine(sight: Sight) -> Iterator[Finding]:
             f"The engine died {span((sight.now_ns - beat_ns) / 1e9)} ago: its process is gone; "
             f"the last sign of life was at {clock_time(beat_ns, sight.now_ns)}."
         )
-        yield Finding("died", sentence, f"{_log_advice(sight)}. {_start_advice(sight)}")
+        unit = None if sight.unit is None else sight.unit.state
+        # Where systemd waits or has given up, what to do is said there.
+        told = unit is not None and (unit.active == "failed" or unit.restart_in_s is not None)
+        advice = _log_advice(sight) if told else f"{_log_advice(sight)}. {_start_advice(sight)}"
+        yield Finding("died", sentence, advice)
     elif is_silent(sight):
         yield _silence(sight)
     elif state.word != STOPPED:
@@ -202,7 +206,8 @@ def _unit(sight: Sight) -> Iterator[Finding]:
         return
     name = sight.unit.name
     if state.active == "failed":
-        sentence = f"systemd has given the service {name} up: {state.last_end()}."
+        said = f" It said: {state.status}" if state.status else ""
+        sentence = f"systemd has given the service {name} up: {state.last_end()}.{said}"
         first = "check" if state.ended_by == EXIT_CONFIG else "service logs"
         advice = f"Type: livered {first} {name_of(sight)}, then: livered service restart {name_of(sight)}"
         # Somebody may run it by hand meanwhile.

@@ -73,7 +73,7 @@ class DefaultTransforms:
         if accumulated is None or chunk.is_total:
             return processed
         if "other" in (kind_of(accumulated), kind_of(processed)):
-            return accumulated + processed
+            return _sum(accumulated, processed)
         return add_workspaces(accumulated, processed)
 
     @hookimpl(trylast=True)
@@ -97,6 +97,17 @@ class DefaultTransforms:
         return Result(
             run.number, run.title, (curve,), metadata={"events out of range": accumulated.out_of_range}
         )
+
+
+def _sum(accumulated: Any, processed: Any) -> Any:
+    try:
+        return accumulated + processed
+    except TypeError as error:
+        message = (
+            f"What process_chunk returned (a {type(processed).__name__}) cannot be added to what is accumulated "
+            f"(a {type(accumulated).__name__}): return what can be added with +, or implement accumulate. {error}"
+        )
+        raise DataModelError(message) from error
 
 
 def _workspace_curves(workspace: Any) -> list[Curve]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +41,14 @@ class WrittenFile:
         Absolute.
     size, mtime_ns
         In bytes, and the time of the change in nanoseconds, by which a file that somebody has changed is told.
+    together
+        How many files were written of the same result.
     """
 
     path: str = attrs.field(validator=instance_of(str))
     size: int = attrs.field(validator=instance_of(int))
     mtime_ns: int = attrs.field(validator=instance_of(int))
+    together: int = attrs.field(default=1, eq=False, validator=instance_of(int))
 
     @classmethod
     def of(cls, path: str) -> WrittenFile | None:
@@ -99,12 +102,13 @@ class OutputBudget:
     def _take(self, paths: tuple[str, ...]) -> None:
         try:
             files = self._record()
-            new = [file for file in map(WrittenFile.of, paths) if file is not None]
+            found = [file for file in map(WrittenFile.of, paths) if file is not None]
+            new = [attrs.evolve(file, together=len(found)) for file in found]
             for file in new:
                 # The newest is the last.
                 files.pop(file.path, None)
                 files[file.path] = file
-            removed = self._remove_oldest(files, keep={file.path for file in new})
+            removed = self._remove_oldest(files, keep=_newest_result(files))
             if removed or self._lines > 2 * len(files) + _SPARE_LINES:
                 self._write(files)
             elif new:
@@ -119,7 +123,7 @@ class OutputBudget:
                 )
 
     def _remove_oldest(self, files: dict[str, WrittenFile], keep: set[str]) -> bool:
-        """Remove files until the others fit, but not those that were written just now; tell whether any went."""
+        """Remove files until the others fit, but not those of the newest result; tell whether any went."""
         too_much = sum(file.size for file in files.values()) - self._budget
         changed, removed, room = False, [], 0
         for file in list(files.values()):
@@ -182,3 +186,9 @@ class OutputBudget:
                 "".join(f"{json.dumps(attrs.asdict(file))}\n" for file in files.values()), encoding="utf-8"
             )
         self._lines = len(files)
+
+
+def _newest_result(files: Mapping[str, WrittenFile]) -> set[str]:
+    """Give the paths of what was written last, in this session or an earlier one."""
+    paths = list(files)
+    return set(paths[-files[paths[-1]].together :]) if paths else set()
