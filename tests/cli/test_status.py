@@ -294,6 +294,15 @@ CASES = {
         "NOM: stopped 2 h 0 min ago, run 243707 ended 12 min ago, 12.4 M events, complete",
         (),
     ),
+    "stopped in mid-run": (
+        lambda: {
+            "status": a_status(phase="stopped", now_ns=ago(720)),
+            "runs": ended_run(end="session stopped"),
+        },
+        3,
+        "NOM run 243708: stopped 12 min ago, run 243707 was left in the middle 12 min ago, 12.4 M events, complete so far",
+        (),
+    ),
     "failed": (
         lambda: {"status": a_status(phase="failed", now_ns=ago(60), failure="Gave up after 5 failures.")},
         1,

@@ -49,11 +49,13 @@ def test_one_that_systemd_has_given_up_needs_someone(asked):
     script = shown(
         ActiveState="failed", SubState="failed", Result="exit-code", ExecMainCode=1, ExecMainStatus=2
     )
-    code, instrument = asked(script)
+    code, instrument = asked(f"{script}\necho 'StatusText=update_evry: no such key.'")
     assert code == 1
     (finding,) = instrument["findings"]
     assert finding["kind"] == "service-failed"
-    assert "configuration is wrong" in finding["sentence"]
+    assert finding["sentence"].endswith(
+        "its configuration is wrong (exit code 2). It said: update_evry: no such key."
+    )
     assert "livered check --instrument TST" in finding["advice"]
     assert instrument["service"]["active"] == "failed"
 

@@ -67,13 +67,13 @@ def output_read_only(stage: Stage) -> None:
     out = stage.folder / "out"
     with on_small_disks(stage, out) as here:
         began(stage)
-        here.run("mount", "-o", "remount,ro", str(out))
+        here.run("mount", "-o", "remount,bind,ro", "tmpfs", str(out))
         stage.beamline.play(AFTER)
         stage.beamline.end()
         stage.until_ended()
         stage.until(lambda: sink(stage, "files").get("last_error"))
         stage.fault_begins()
-        here.run("mount", "-o", "remount,rw", str(out))
+        here.run("mount", "-o", "remount,bind,rw", "tmpfs", str(out))
         stage.until(lambda: written(stage))
         stage.recovered()
 

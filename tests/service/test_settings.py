@@ -18,8 +18,16 @@ def service(text, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "memory"),
-    [("0", ""), ("5_000_000", "5000000"), ('"8 GB"', "8000000000"), ('"50%"', "50%"), ('"33.5 %"', "33.5%")],
-    ids=["none", "bytes", "size", "share", "odd-share"],
+    [
+        ("0", ""),
+        ("5_000_000", "5000000"),
+        ('"8 GB"', "8000000000"),
+        ('"50%"', "50%"),
+        ('"33.5 %"', "33.5%"),
+        ('"33.333%"', "33.33%"),
+        ('"100%"', "100%"),
+    ],
+    ids=["none", "bytes", "size", "share", "odd-share", "share-of-many-digits", "all"],
 )
 def test_memory_is_written_as_systemd_reads_it(tmp_path, text, memory):
     assert service(f"memory_max = {text}", tmp_path).memory_text == memory
@@ -45,6 +53,11 @@ def test_the_defaults_and_the_other_keys(tmp_path):
         ('memory_max = "lots"', "service.memory_max (c.toml) must be per cent such as"),
         ('memory_max = "120%"', "service.memory_max (c.toml) must be from 1% to 100%"),
         ("cores = -1", "service.cores (c.toml) must be 0 or more"),
+        ("cores = 1e9", "service.cores (c.toml) must be 0 or more, and 100000 at most, not 1e+09."),
+        (
+            "watchdog = 1_000_000",
+            "service.watchdog (c.toml) must be 86400 or less, or 0 for none, not 1e+06.",
+        ),
         ('load_credential = ["key"]', "service.load_credential (c.toml) must hold texts such as monitor:"),
         (
             'load_credential = ["a/b:/key"]',

@@ -14,6 +14,8 @@ from livered_core.model.text import one_line, printable
 
 KEYS: Final = ("time", "level", "logger", "message", "run", "plugin", "chunk", "exception")
 """Keys of an object, in their order; those without a value are left out."""
+_LARGEST: Final = 2**63 - 1
+"""Python refuses to write numbers of thousands of digits, and others to read those of twenty."""
 _TOKENS: Final = re.compile(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])")
 _NAMED: Final = re.compile(r"\b(run|plugin|sink|chunk) %$", re.IGNORECASE)
 
@@ -110,6 +112,11 @@ def named_values(record: logging.LogRecord) -> dict[str, Any]:
     for key, value in found.items():
         if key == "plugin" and isinstance(value, str):
             values[key] = one_line(value)
-        elif key != "plugin" and isinstance(value, int) and not isinstance(value, bool):
+        elif (
+            key != "plugin"
+            and isinstance(value, int)
+            and not isinstance(value, bool)
+            and abs(value) <= _LARGEST
+        ):
             values[key] = int(value)
     return values

@@ -21,7 +21,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
-from livered_core.cli.log_json import JsonFormatter
+from livered_core.cli.log_json import JsonFormatter, screen_json
 from livered_core.cli.log_rates import RateLimit
 from livered_core.clocks import Clock, SystemClock
 from livered_core.config import LogConfig
@@ -238,7 +238,8 @@ def start_logging(
     screen.setLevel(screen_level)
     screen.setFormatter(JsonFormatter(message_lines) if screen_as_json else ScreenFormatter())
     screen.addFilter(lambda record: not hidden(message_lines(record)[0]))
-    file = _file_handler(config, write, limit.flush)
+    tell = (lambda line: write(screen_json(line))) if screen_as_json else write
+    file = _file_handler(config, tell, limit.flush)
     for handler in (screen, file):
         handler.addFilter(limit)
     root = logging.getLogger()

@@ -20,6 +20,9 @@ SINK_FAILS_S: Final = 600.0
 """A sink that fails for longer than this is somebody's to mend; seconds."""
 BEGINS_S: Final = 600.0
 """Plugins may take so long to begin, and livered to start; seconds."""
+_LEFT: Final = ("session stopped", "session failed", "engine died")
+_ENDS: Final[Mapping[str, str]] = {"replaced": "ended", **dict.fromkeys(_LEFT, "was left in the middle")}
+"""How ends of runs are said to people, where not by the word that programs read."""
 
 
 def is_running(sight: Sight) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from livered_core.cli.numbers import in_si
 from livered_core.cli.status_facts import (
@@ -21,6 +22,15 @@ from livered_core.cli.status_sight import Sight
 from livered_core.dashboard.foreign import number_of, table_of, time_of
 from livered_core.dashboard.state import NEVER_STARTED
 from livered_core.dashboard.times import span
+
+_URGENT: Final[Mapping[str, str]] = {
+    "checkpoint": "the run is NOT KEPT on disk",
+    "disk": "NO ROOM on a disk",
+    "memory": "OUT OF MEMORY soon",
+    "service-failed": "the service does NOT START",
+    "service-restarts": "the service starts anew",
+}
+"""What the first line says of findings that its other words do not tell."""
 
 
 def first_line(sight: Sight, findings: Sequence[Finding]) -> str:
@@ -41,10 +51,13 @@ def first_line(sight: Sight, findings: Sequence[Finding]) -> str:
     if sight.state.word == NEVER_STARTED:
         tail = f"; {sight.unit.sentence()}" if sight.unit is not None else ""
         return f"{sight.name}: livered has not run here{tail}"
+    urgent = [_URGENT[finding.kind] for finding in findings if finding.urgent and finding.kind in _URGENT]
+    also = list(dict.fromkeys(urgent))
     if not is_running(sight):
-        return safe(f"{sight.name}{_run_words(sight)}: {_end_words(sight)}")
+        return safe("; ".join([f"{sight.name}{_run_words(sight)}: {_end_words(sight)}", *also]))
     said = ", ".join([f"{sight.name}{_run_words(sight)}: {_state_words(sight)}", *_data_words(sight)])
-    return safe("; ".join([said, *_plugin_words(findings), *filter(None, [_publishing_words(sight)])]))
+    publishing = filter(None, [_publishing_words(sight)])
+    return safe("; ".join([said, *_plugin_words(findings), *publishing, *also]))
 
 
 def _run_words(sight: Sight) -> str:

@@ -10,11 +10,13 @@ import attrs
 
 from livered_core.config.limits import parse_share, parse_size
 from livered_core.config.metadata import about
-from livered_core.config.validators import at_least
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _SHORTEST_WATCHDOG_S = 30.0
 """A watchdog that bites sooner would take a slow disk for a hanging reduction, seconds."""
+_LONGEST_WATCHDOG_S = 86_400.0
+"""What never bites before is no watchdog; systemd passes over what it cannot read, such as ``1e+06``."""
+_MOST_CORES = 100_000
 
 
 def _is_memory(_config: Any, _attribute: Any, value: int | str) -> None:
@@ -31,6 +33,15 @@ def _is_memory(_config: Any, _attribute: Any, value: int | str) -> None:
 def _is_watchdog(_config: Any, _attribute: Any, value: float) -> None:
     if value != 0 and not value >= _SHORTEST_WATCHDOG_S:
         message = f"must be {_SHORTEST_WATCHDOG_S:g} or more, or 0 for none, not {value:g}"
+        raise ValueError(message)
+    if value > _LONGEST_WATCHDOG_S:
+        message = f"must be {_LONGEST_WATCHDOG_S:g} or less, or 0 for none, not {value:g}"
+        raise ValueError(message)
+
+
+def _are_cores(_config: Any, _attribute: Any, value: float) -> None:
+    if not 0 <= value <= _MOST_CORES:
+        message = f"must be 0 or more, and {_MOST_CORES} at most, not {value:g}"
         raise ValueError(message)
 
 
@@ -81,7 +92,7 @@ class ServiceConfig:
     )
     cores: float = attrs.field(
         default=0.0,
-        validator=at_least(0),
+        validator=_are_cores,
         metadata=about("most CPU time of the service; 0: no limit", "cores"),
     )
     watchdog: float = attrs.field(
@@ -113,7 +124,8 @@ class ServiceConfig:
         """Most memory, as systemd writes it; empty for no limit."""
         share = parse_share(self.memory_max)
         if share is not None:
-            return f"{100 * share:g}%"
+            # systemd passes over a limit with more than two digits after the point.
+            return f"{round(100 * share, 2):g}%"
         return str(parse_size(self.memory_max) or "")
 
     @property

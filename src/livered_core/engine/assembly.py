@@ -17,7 +17,7 @@ from livered_core.config import Config, run_directory, state_directory
 from livered_core.engine.backend import choose_backend, mantid_source
 from livered_core.engine.checkpointing import Checkpointing
 from livered_core.engine.disk_watch import DiskWatch
-from livered_core.engine.fingerprint import fingerprint
+from livered_core.engine.fingerprint import fingerprint, in_force
 from livered_core.engine.health import Health
 from livered_core.engine.instance_lock import InstanceLock
 from livered_core.engine.memory_advice import StartAdvice
@@ -277,7 +277,7 @@ def _checkpoints(
     checkpoints = Checkpointing(
         task.state_folder,
         config.checkpoint,
-        lambda: fingerprint(links.reloaded(), hooks.plugins),
+        lambda: fingerprint(in_force(task.loaded, links.reloaded()), hooks.plugins),
         lambda: hooks.plugins,
         clock,
     )

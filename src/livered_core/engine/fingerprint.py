@@ -91,6 +91,20 @@ def fingerprint(loaded: LoadedConfiguration, plugins: Sequence[LoadedPlugin]) ->
     return parts
 
 
+def in_force(started_with: LoadedConfiguration, reloaded: LoadedConfiguration) -> LoadedConfiguration:
+    """Return a configuration that was taken up, with the keys that count from the next start as at this one.
+
+    Parameters
+    ----------
+    started_with
+        That of the start: the source still takes pulses as it says.
+    reloaded
+        That of the plugins that run.
+    """
+    config = attrs.evolve(started_with.config, plugins=reloaded.config.plugins, hooks=reloaded.config.hooks)
+    return attrs.evolve(reloaded, config=config)
+
+
 def code_digest(package: str) -> str:
     """Return the SHA-256 of the names and contents of all code of a package that is imported.
 

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from livered_core.backoff import Backoff
-from livered_core.errors import HookError, SinkLater, SinkRejected
+from livered_core.errors import HookError, SinkLater, SinkRejected, SinkUnavailable
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Receipt
 from livered_core.publish.keeper import KEPT_WITHIN_S, FinalKeeper
@@ -169,6 +169,10 @@ class Delivery:
         queue = self._queue
         with self._stage.lock:
             queue.forget(parcel)
+            if receipt is None and not parcel.final and queue.finals and queue.finals[0].unavailable:
+                # There was nothing to do: whether the other side is there again is not known.
+                queue.newest_first = False
+                return
             if parcel.to_keep and self._keeper is not None:
                 self._keeper.forget(queue, parcel)
             refusals, unsaid = queue.refusals, queue.unsaid
@@ -229,6 +233,7 @@ class Delivery:
         with stage.lock:
             queue.last_error = parcel.error = words
             parcel.failures += 1
+            parcel.unavailable = isinstance(error.__cause__, SinkUnavailable)
             parcel.ready = False
             queue.newest_first = parcel.final and queue.newest_not_before <= stage.clock.monotonic()
             if refused:

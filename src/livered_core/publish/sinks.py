@@ -80,6 +80,8 @@ class Parcel:
         Monotonic time before which it is not offered, because the sink asked for that.
     failures, passed
         Attempts that failed, and results that the sink has taken since the first.
+    unavailable
+        Its newest attempt failed because the other side was not there.
     again
         It was refused, and is offered once more.
     error
@@ -103,6 +105,7 @@ class Parcel:
     not_before: float = 0.0
     failures: int = 0
     passed: int = 0
+    unavailable: bool = False
     again: bool = False
     error: str = ""
     siblings: tuple[Parcel, ...] = ()

@@ -101,7 +101,6 @@ class Pipeline:
         self._reloading = reloading
         self._first_missing = settings.first_missing
         self._newest: Chunk | None = None
-        self._note = ""
         # The run in hand as it was between two chunks, with the place in the stream that belongs to it.
         self._resting: tuple[RunState, StreamPosition] | None = None
         self._state: RunState | None = None
@@ -110,6 +109,7 @@ class Pipeline:
         self._shown: RunState | None = None
         self._last_result: Result | None = None
         self._replay_wanted = ""
+        self._comes_again = False
         self._logs: Mapping[str, SlowLog] = {}
 
     @property
@@ -163,7 +163,8 @@ class Pipeline:
 
     def position_reached(self, position: StreamPosition) -> None:
         """Note where in the stream the run in hand stands, with all chunks before reduced."""
-        if self._state is not None:
+        # What is reduced until the run has begun again is not gone on from: without it the run comes again as well.
+        if self._state is not None and not self._comes_again:
             self._resting = (self._state, position)
             self._checkpoints.reached(*self._resting)
 
@@ -178,7 +179,7 @@ class Pipeline:
             Why the data do not begin at the run's start; empty when they do.
         """
         self._take_up_changes()
-        self._newest, self._note = None, ""
+        self._newest, self._comes_again = None, False
         state = RunState(run)
         if self._kept is not None:
             state = self._kept.carried_into(run)
@@ -212,7 +213,7 @@ class Pipeline:
         again = RunState(state.run) if begun is None else attrs.evolve(begun, run=state.run)
         self._state = self._shown = attrs.evolve(again, updates=state.updates)
         self._resting = self._newest = None
-        self._note = ""
+        self._comes_again = False
         self._hooks.run_started(state.run)
 
     def data_missing(self, sentence: str) -> None:
@@ -250,7 +251,7 @@ class Pipeline:
     def _begun_anew(self, state: RunState, why: str) -> RunState:
         """Forget the chunks of a run that a plugin has thrown away."""
         _log.warning("Run %d: what was accumulated is thrown away: %s", state.run.number, why)
-        self._replay_wanted = why
+        self._replay_wanted, self._comes_again, self._resting = why, True, None
         anew = RunState(state.run, updates=state.updates)
         return anew.with_missing(f"{why} Data before that are left out.")
 
@@ -281,11 +282,12 @@ class Pipeline:
             if self._kept is not None:
                 self._kept = attrs.evolve(self._kept, accumulated=swapped.accumulated)
         elif swapped.replay:
-            self._state, self._resting = self._begun_anew(state, swapped.replay), None
+            self._state = self._begun_anew(state, swapped.replay)
         else:
             # Another object, so that the next update shows what the plugins make of it.
-            self._state = attrs.evolve(state, accumulated=swapped.accumulated)
-            self._note = swapped.note or self._note
+            self._state = attrs.evolve(
+                state, accumulated=swapped.accumulated, reloaded=swapped.note or state.reloaded
+            )
             if self._resting is not None:
                 self._resting = (self._state, self._resting[1])
 
@@ -319,7 +321,8 @@ class Pipeline:
         try:
             if final:
                 if rested is not None:
-                    self._checkpoints.run_ends(*rested, reason)
+                    # No place is needed any more: a chunk at which the session gave up is lost to the run.
+                    self._checkpoints.run_ends(self._running(), rested[1], reason)
                 self._update(final=True)
             elif reason is RunEndReason.SESSION_STOPPED:
                 self.update_due()
@@ -329,6 +332,7 @@ class Pipeline:
             _log.info("%s", _farewell(state, reason))
             self._kept = state if self._settings.run_transition == "keep" else None
             self._state = self._resting = None
+            self._comes_again = False
             if rested is not None and not final:
                 self._checkpoints.session_ends(attrs.evolve(rested[0], updates=state.updates), rested[1])
         if final and self._settings.run_transition == "stop":
@@ -348,8 +352,8 @@ class Pipeline:
             sentence = "The last post_process failed: the curves are those of the update before."
             update = attrs.evolve(update, complete=False, missing=(*update.missing, sentence))
         if result is not None:
-            if self._note:
-                result = attrs.evolve(result, metadata={**result.metadata, "reloaded": self._note})
+            if state.reloaded:
+                result = attrs.evolve(result, metadata={**result.metadata, "reloaded": state.reloaded})
             self._last_result = result
             self._state = self._shown = attrs.evolve(state, updates=update.sequence)
             self._publish(result, state.run, update)

@@ -33,6 +33,8 @@ class RunState:
         Number of updates so far.
     kept_runs, first_kept
         How many earlier runs' data are in it (``run_transition = "keep"``), and the number of the first of them.
+    reloaded
+        One sentence when its data were reduced in two ways, since code or settings of plugins changed; else empty.
     """
 
     run: RunInfo
@@ -51,6 +53,7 @@ class RunState:
     updates: int = 0
     kept_runs: int = 0
     first_kept: int = 0
+    reloaded: str = ""
 
     def with_chunk(self, chunk: Chunk, accumulated: Any) -> RunState:
         """Count a chunk that has been accumulated."""
@@ -84,7 +87,9 @@ class RunState:
     def carried_into(self, run: RunInfo) -> RunState:
         """Go on with the data of this run in the next one."""
         first = self.first_kept or self.run.number
-        return attrs.evolve(self, run=run, updates=0, kept_runs=self.kept_runs + 1, first_kept=first)
+        return attrs.evolve(
+            self, run=run, updates=0, kept_runs=self.kept_runs + 1, first_kept=first, reloaded=""
+        )
 
     def update(self, *, final: bool, now_ns: int) -> Update:
         """Describe the next update.
