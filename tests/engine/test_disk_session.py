@@ -121,7 +121,7 @@ def test_of_two_engines_on_one_state_folder_the_second_is_told_of_the_first(tmp_
             until(lambda: lock.exists() and from_record(lock.read_bytes()))
             elsewhere = {**environment, "XDG_RUNTIME_DIR": str(tmp_path / "other")}
             second = livered(tmp_path, *arguments, environment=elsewhere)
-            assert second.returncode == 2
+            assert second.returncode == 1
             assert f"process {process.pid} on" in second.stderr
             assert "stop that one first" in second.stderr
             process.send_signal(signal.SIGTERM)

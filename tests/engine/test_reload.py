@@ -166,7 +166,7 @@ def test_a_file_that_is_gone_is_refused(led):
 
 @pytest.mark.parametrize("where", ["import", "session_started", "process_chunk"])
 def test_what_hangs_is_left_after_the_time_limit(tmp_path, install, where):
-    led = in_run(Led(tmp_path, install, "[reload]\ntime_limit = 0.3"))
+    led = in_run(Led(tmp_path, install, "[reload]\ntime_limit = 2.0"))
     lines = {"import": "SCALE = 1", "session_started": 'calls.append("session_started")'}
     line = lines.get(where, "return Counts(chunk.n_events)")
     go = tmp_path / "go"
@@ -177,8 +177,8 @@ def test_what_hangs_is_left_after_the_time_limit(tmp_path, install, where):
     led.write(PLUGIN.replace(line, f"{line if where == 'import' else hang}; {hang}"))
     began_s = time.monotonic()
     assert led.reload() is None
-    assert time.monotonic() < began_s + 4.0
-    assert "did not come to an end within 0.3 s" in led.sentence
+    assert time.monotonic() < began_s + 12.0
+    assert "did not come to an end within 2 s" in led.sentence
     assert ("while it is imported" if where == "import" else "while it is tried") in led.sentence
     led.take(3)
     assert led.curve() == 33.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import pytest
+from _pytest.mark.structures import ParameterSet
 
 if TYPE_CHECKING:
     from faults.stage import Stage
@@ -118,6 +120,31 @@ class Scenario:
         }
 
 
-def named(scenario: Scenario) -> str:
-    """Give the test's identifier."""
-    return scenario.name
+LONG = frozenset(
+    (
+        "disk-all-full",
+        "killed-again-and-again",
+        "killed-at-random-1",
+        "killed-empty",
+        "killed-flipped",
+        "killed-frozen",
+        "killed-in-checkpoint-remove",
+        "killed-rebooted",
+        "killed-server-forgot-other-code",
+        "monitor-refuses",
+        "plugin-exits",
+        "plugin-hangs-for-ever",
+        "plugin-leaks",
+        "plugin-result-raises",
+        "plugin-slow",
+    )
+)
+"""Faults that the ordinary suite leaves out because others are like them or they take long: `make faults` has them."""
+
+
+def cases(scenarios: Iterable[Scenario]) -> list[ParameterSet]:
+    """Make parameters of tests."""
+    return [
+        pytest.param(scenario, id=scenario.name, marks=[pytest.mark.slow] if scenario.name in LONG else [])
+        for scenario in scenarios
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from faults.cable import Cable
 from faults.places import place
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.stage import RUN, Stage
 
 SECTION = "Network and server"
@@ -255,6 +255,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faults.beamline import Beamline
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.simulated import RUN, stream
 from faults.stage import CONFIG, Stage
 
@@ -79,6 +79,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)

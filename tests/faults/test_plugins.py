@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.stage import RUN, Engine, Stage
 
 SECTION = "Plugin"
@@ -192,6 +192,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.stage import RUN, Engine, Stage
 from livered_core.config.faults import CONNECTION_FAULTS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 SECTION = "Soak"
 MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
@@ -186,6 +186,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from faults.places import install_leaping_clock
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.simulated import stream
 from faults.stage import RUN, Stage
 
@@ -207,6 +207,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)

@@ -10,7 +10,7 @@ import pytest
 
 from faults.monitor import Monitor
 from faults.places import Place, install_leaping_clock, place, small_disk
-from faults.scenario import Scenario, named
+from faults.scenario import Scenario, cases
 from faults.stage import RUN, Engine, Stage
 
 DISK = "Disk"
@@ -299,6 +299,6 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
+@pytest.mark.parametrize("scenario", cases(SCENARIOS))
 def test_fault(scenario: Scenario, act):
     act(scenario)
