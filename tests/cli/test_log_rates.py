@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import threading
+import weakref
 
 import pytest
 
@@ -113,6 +115,17 @@ def test_other_lines_other_severities_and_other_minutes_are_not_the_same(limited
             limited.log.error("b %s", "y")
         limited.go_on(WINDOW_S)
         assert len(limited.lines) == 12 * (minute + 1)
+
+
+def test_what_is_left_out_is_not_held_for_its_traceback_may_hold_a_chunk(limited):
+    held = []
+    for _ in range(5):
+        record = logging.LogRecord("livered_core.x", logging.ERROR, "x.py", 1, "It %s", ("broke",), None)
+        assert limited.limit.filter(record) == (len(held) < 3)
+        held.append(weakref.ref(record))
+    del record
+    gc.collect()
+    assert [reference() for reference in held] == [None] * 5
 
 
 def test_one_place_cannot_flood_the_log_with_ever_other_lines(limited):

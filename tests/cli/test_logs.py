@@ -246,6 +246,25 @@ def test_as_json_each_line_is_one_object(tmp_path):
     assert {key for line in (first, second, third, fourth) for key in line} == set(KEYS)
 
 
+def test_a_number_that_is_too_large_to_be_written_costs_no_line(tmp_path):
+    shown = start(tmp_path / "l", format="json")
+    logging.getLogger("livered_core.x").info("Run %s began", "x", extra={"run": 10**5000, "chunk": 2**63})
+    assert not [line for line in shown if "cannot be written" in line]
+    (line,) = map(json.loads, (tmp_path / "l").read_text().splitlines())
+    assert (line["message"], "run" in line, "chunk" in line) == ("Run x began", False, False)
+
+
+def test_that_the_log_cannot_be_written_is_json_where_the_screen_is(tmp_path):
+    said = []
+    config = LogConfig(file=tmp_path / "logs" / "l", format="json")
+    start_logging(config, [], said.append, logging.INFO, screen_as_json=True)
+    (tmp_path / "logs" / "l").unlink()
+    (tmp_path / "logs").rmdir()
+    logging.getLogger("livered_core.x").error("something")
+    messages = [json.loads(line)["message"] for line in said]
+    assert [message for message in messages if "cannot be written" in message]
+
+
 @given(anything, anything, anything)
 def test_no_text_breaks_the_json(title, sentence, trace):
     for item in (

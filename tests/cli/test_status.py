@@ -282,6 +282,19 @@ CASES = {
         "NOM run 243708: live",
         (),
     ),
+    "plugins begin before anything connects": (
+        lambda: {
+            "status": a_status(
+                phase="connecting",
+                run=None,
+                source=source(turns=0, connection="connecting"),
+                standing_s=300.0,
+            )
+        },
+        0,
+        "NOM: starting for 5 min",
+        (),
+    ),
     "plugins begin for ever": (
         lambda: {"status": a_status(source=source(turns=0), standing_s=700.0)},
         1,
@@ -425,7 +438,7 @@ CASES = {
             "status": a_status(checkpoint={"made_ns": ago(99), "bytes": 5, "problem": "no space left."})
         },
         1,
-        "NOM run",
+        "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing OK; the run is NOT KEPT on disk",
         ("checkpoint",),
     ),
     "sheds": (
@@ -437,13 +450,13 @@ CASES = {
     "over the limit": (
         lambda: {"status": a_status(memory={"used": 2e10, "limit": 1e10, "level": "over the limit"})},
         1,
-        "NOM run",
+        "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing OK; OUT OF MEMORY soon",
         ("memory",),
     ),
     "disk full": (
         lambda: {"status": a_status(disk={"output_free": 5, "problems": ["There is no room."]})},
         1,
-        "NOM run",
+        "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing OK; NO ROOM on a disk",
         ("disk",),
     ),
     "change refused": (

@@ -10,6 +10,7 @@ import pytest
 from livered_core.cli import status_sight
 from livered_core.cli.status_unit import PATIENCE_S, unit_of
 from livered_core.service.manager import Manager
+from livered_core.service.unit import MARKER
 from livered_support import livered, private_environment
 
 
@@ -17,14 +18,14 @@ from livered_support import livered, private_environment
 def asked(tmp_path):
     """Install a unit of TST and a systemctl that runs a script; ask for the status; give code and document."""
 
-    def ask(script, **more):
+    def ask(script, unit="", **more):
         bin_folder = tmp_path / "bin"
         bin_folder.mkdir()
         (bin_folder / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
         (bin_folder / "systemctl").chmod(0o755)
         units = tmp_path / ".config" / "systemd" / "user"
         units.mkdir(parents=True)
-        (units / "livered-tst.service").write_text("")
+        (units / "livered-tst.service").write_text(unit)
         environment = private_environment(tmp_path, **more)
         environment["PATH"] = f"{bin_folder}:{environment['PATH']}"
         done = livered(tmp_path, "status", "-i", "TST", "--json", environment=environment)
@@ -58,6 +59,17 @@ def test_one_that_systemd_has_given_up_needs_someone(asked):
     )
     assert "livered check --instrument TST" in finding["advice"]
     assert instrument["service"]["active"] == "failed"
+
+
+def test_what_to_type_names_the_configuration_of_the_service(asked):
+    script = shown(
+        ActiveState="failed", SubState="failed", Result="exit-code", ExecMainCode=1, ExecMainStatus=2
+    )
+    config = "/home/nom/my live/c.toml"
+    unit = f'{MARKER}\n[Unit]\nDescription=x\n[X-Livered]\nConfig="{config}"\n'
+    _, instrument = asked(script, unit)
+    (finding,) = instrument["findings"]
+    assert finding["advice"].startswith(f"Type: livered check --instrument TST --config '{config}', then: ")
 
 
 def test_one_that_waits_to_be_started_again_needs_someone(asked):
@@ -107,3 +119,15 @@ def test_a_job_of_cron_looks_where_a_login_has_written(tmp_path, monkeypatch):
     assert roots[0] == login / "livered"
     assert len(roots) == 2
     assert status_sight._roots({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(login)}) == [login / "livered"]
+
+
+def test_the_first_line_says_that_systemd_has_given_it_up(tmp_path, asked):
+    run = tmp_path / "run" / "livered" / "TST"
+    run.mkdir(parents=True)
+    for folder in (run, run.parent, run.parent.parent):
+        folder.chmod(0o700)
+    text = {"format": 2, "phase": "stopped", "now_ns": time.time_ns(), "status_every_s": 1.0, "sinks": []}
+    (run / "status.json").write_text(json.dumps(text))
+    code, instrument = asked(shown(ActiveState="failed"), XDG_RUNTIME_DIR=str(run.parent.parent))
+    assert code == 1
+    assert instrument["line"].endswith("; the service does NOT START")

@@ -17,13 +17,23 @@ from livered_core.clocks import SystemClock
 from livered_core.config import CheckpointConfig
 from livered_core.engine import checkpointing as module
 from livered_core.engine.checkpointing import Checkpointing
+from livered_core.hooks.boundary import Swapped
 from livered_core.hooks.dispatch import Dispatcher
+from livered_core.hooks.markers import BegunAnew
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings, TooManyFailures
 from waiting import until
 
 ENDED = RunEndReason.ENDED
 RUN = RunInfo(number=7, instrument="TST", start_ns=1_790_000_000_000_000_000, title="seven")
 CODE = {"the code of livered": "1"}
+LIVES: list = []
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    while LIVES:
+        LIVES.pop().checkpoints.close()
 
 
 class Counter:
@@ -33,6 +43,7 @@ class Counter:
         self.calls = 0
         self.fails = False
         self.refuses = ""
+        self.anew = ""
 
     @hookimpl
     def process_chunk(self, chunk):
@@ -40,6 +51,10 @@ class Counter:
         if self.fails:
             raise ValueError("asked to")
         return np.array([chunk.n_events])
+
+    @hookimpl
+    def accumulate(self, accumulated, processed):
+        return BegunAnew(processed, self.anew) if self.anew else None
 
     @hookimpl
     def post_process(self, accumulated, run):
@@ -79,6 +94,7 @@ class Life:
             lambda: self.folder, self.config, lambda: self.code, lambda: hooks.plugins, SystemClock()
         )
         self.checkpoints.load()
+        LIVES.append(self)
         self.pipeline = Pipeline(
             hooks,
             lambda *item: self.published.append(item),
@@ -162,6 +178,104 @@ def test_a_chunk_at_which_the_session_gave_up_comes_again_and_is_counted_once(tm
     assert (again.pipeline.state.n_events, again.pipeline.state.dropped_chunks) == (6, 0)
 
 
+def test_a_chunk_at_which_the_session_gave_up_is_lost_to_a_run_that_is_over(tmp_path):
+    life = begun(tmp_path, 1, 2)
+    life.counter.fails = True
+    with pytest.raises(TooManyFailures):
+        life.take(3)
+    life.pipeline.run_ended(ENDED)
+    life.killed()
+    again = Life(tmp_path)
+    assert again.resume() is None
+    final, told = life.published[-1][2], again.published[-1][2]
+    assert (told.n_events, told.dropped_chunks, told.dropped_events) == (3, 1, 3)
+    assert (told.complete, told.missing) == (False, final.missing)
+
+
+@pytest.mark.parametrize("stops", [True, False], ids=["stopped", "killed"])
+def test_what_is_reduced_until_the_run_has_come_again_is_not_gone_on_from(tmp_path, stops):
+    life = begun(tmp_path, 1, 2)
+    life.counter.anew = "The detectors moved."
+    life.take(3)
+    life.counter.anew = ""
+    life.take(4)
+    assert life.pipeline.replay_wanted()
+    if stops:
+        life.pipeline.run_ended(RunEndReason.SESSION_STOPPED)
+    life.killed()
+    again = Life(tmp_path)
+    assert again.resume().last_ns == RUN.start_ns + 2
+    assert (again.pipeline.state.n_events, again.pipeline.state.missing) == (3, ())
+
+
+def test_a_run_that_has_come_again_is_kept(tmp_path):
+    life = begun(tmp_path, 1, 2)
+    life.counter.anew = "The detectors moved."
+    life.take(3)
+    life.counter.anew = ""
+    life.pipeline.run_restarted("Its data come again.")
+    life.take(1, 2, 3)
+    life.killed()
+    again = Life(tmp_path)
+    assert again.resume().last_ns == RUN.start_ns + 3
+    assert (again.pipeline.state.n_events, again.pipeline.state.missing) == (6, ())
+
+
+def test_that_code_has_changed_within_a_run_is_said_by_the_next_session_too(tmp_path):
+    class Changed:
+        wanted = True
+
+        def at_boundary(self, boundary):
+            self.wanted = False
+            return Swapped(accumulated=boundary.accumulated, note="Code changed at 3 events.")
+
+    life = begun(tmp_path, 1, 2)
+    life.pipeline._reloading = Changed()
+    life.take(3)
+    life.killed()
+    again = Life(tmp_path)
+    again.resume()
+    assert again.published[-1][0].metadata["reloaded"] == "Code changed at 3 events."
+    again.pipeline.run_ended(ENDED)
+    again.pipeline.run_began(attrs.evolve(RUN, number=8))
+    again.take(1)
+    again.pipeline.update_due()
+    assert "reloaded" not in again.published[-1][0].metadata
+
+
+def test_a_plugin_that_adds_in_place_is_not_counted_twice(tmp_path):
+    """The first checkpoint is being made when the second chunk is added."""
+
+    class InPlace(Counter):
+        @hookimpl
+        def process_chunk(self, chunk):
+            return {f"bank {index}": np.array([chunk.n_events]) for index in range(3000)}
+
+        @hookimpl
+        def accumulate(self, accumulated, processed):
+            if accumulated is None:
+                return processed
+            for name, counts in processed.items():
+                accumulated[name] += counts
+            return accumulated
+
+        @hookimpl
+        def post_process(self, accumulated, run):
+            return result(run.number, float(accumulated["bank 0"][0]))
+
+    life = Life(tmp_path, counter=InPlace())
+    life.resume()
+    life.pipeline.run_began(RUN)
+    for sequence in (1, 2):
+        life.pipeline.take_chunk(chunk(sequence, events=sequence))
+        if sequence == 1:
+            life.pipeline.position_reached(place(sequence))
+    life.killed()
+    again = Life(tmp_path, counter=InPlace())
+    assert again.resume().last_ns == RUN.start_ns + 1
+    assert {int(counts[0]) for counts in again.pipeline.state.accumulated.values()} == {1}
+
+
 def test_a_run_whose_end_was_seen_is_published_by_the_next_session_as_it_would_have_been(tmp_path):
     life = begun(tmp_path, 1, 2)
     life.pipeline.run_ended(ENDED)
@@ -222,6 +336,18 @@ def test_a_plugin_that_cannot_go_on_has_the_run_replayed(tmp_path, caplog):
     again.pipeline.run_began(RUN)
     again.take(1)
     assert again.pipeline.state.n_events == 1
+
+
+def test_a_run_that_is_over_and_cannot_be_finished_is_not_said_to_be_replayed(tmp_path, caplog):
+    life = begun(tmp_path, 1, 2)
+    life.pipeline.run_ended(ENDED)
+    life.killed()
+    again = Life(tmp_path)
+    again.counter.refuses = "the calibration is another one"
+    assert again.resume() is None
+    assert "Run 7 is over, and its final result cannot be made any more" in caplog.text
+    assert "the calibration is another one" in caplog.text
+    assert "replayed" not in caplog.text
 
 
 def test_nothing_is_kept_when_that_is_switched_off(tmp_path):

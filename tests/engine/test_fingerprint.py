@@ -11,7 +11,7 @@ import pytest
 from hooks_support import Recorder, plugin
 from livered_core import hookimpl
 from livered_core.config import Config
-from livered_core.engine.fingerprint import NOT_REDUCTION, allowed_modules, code_digest, fingerprint
+from livered_core.engine.fingerprint import NOT_REDUCTION, allowed_modules, code_digest, fingerprint, in_force
 from livered_core.engine.setup import load_configuration, make_plugins
 from livered_core.hooks.registry import LoadedPlugin
 from livered_core.reduction.checkpoint import differences
@@ -71,6 +71,22 @@ def test_it_changes_with_what_the_data_depend_on(made, monkeypatch, text, differ
     # Whether the files are there is not looked at here.
     monkeypatch.setattr("livered_core.engine.setup.plugin_problems", lambda plugin: [])
     assert differences(made(), made(text)) == differ
+
+
+def test_what_counts_from_the_next_start_is_as_at_this_one(tmp_path):
+    """The source takes pulses as at the start, whatever a file that was taken up says of it."""
+
+    def loaded(text):
+        path = tmp_path / "NOM.toml"
+        path.write_text(text)
+        return load_configuration("NOM", path, {}, {"HOME": str(tmp_path)})
+
+    before = loaded("")
+    after = loaded("[source]\nkeep_paused = true\n[plugins.nom]\nmonitor = 2")
+    plugins = make_plugins(after, "native")
+    made, restarted = fingerprint(in_force(before, after), plugins), fingerprint(after, plugins)
+    assert differences(made, restarted) == ["the configuration"]
+    assert differences(made, fingerprint(before, plugins)) == ["the settings of plugin nom"]
 
 
 def test_sinks_do_not_count(made):

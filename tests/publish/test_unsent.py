@@ -8,8 +8,9 @@ import weakref
 
 import pytest
 
+from livered_core import hookimpl
 from livered_core.backoff import Backoff
-from livered_core.errors import SinkRejected
+from livered_core.errors import SinkRejected, SinkUnavailable
 from livered_core.publish.keeper import KEPT_WITHIN_S
 from livered_core.publish.outbox import Outbox, unsent_files
 from publish_support import IDLE, WAIT, ManualClock, Sink, closing, ended, item, running
@@ -475,6 +476,34 @@ def test_a_final_whose_file_cannot_be_read_blocks_nothing(tmp_path, caplog):
         == 1
     )
     assert first.is_dir()
+
+
+class FinalsOnly(Sink):
+    """Writes final results only, as the files do, to a disk that may be full."""
+
+    full = True
+
+    @hookimpl
+    def post_publish(self, result, run, update):
+        self.nothing_due = "" if update.final else f"{run.number}.{update.sequence}"
+        self.errors = [SinkUnavailable("The disk is full.")] if update.final and self.full else []
+        return super().post_publish(result, run, update)
+
+
+def test_updates_that_a_sink_has_nothing_to_do_with_do_not_set_a_final_aside(tmp_path, caplog):
+    sink = FinalsOnly()
+    with running(sink, state=tmp_path) as worker:
+        worker.offer(item(1, run=1, final=True))
+        for sequence in range(1, 6):
+            worker.offer(item(1 + sequence, run=2, sequence=sequence))
+            sink.wait_until(lambda sequence=sequence: f"2.{sequence}" in sink.tried)
+            n_tried = sink.tried.count("1F")
+            sink.wait_until(lambda n_tried=n_tried: sink.tried.count("1F") > n_tried)
+            assert worker.status()[0].last_error.endswith("The disk is full.")
+        sink.full = False
+        sink.wait_until(lambda: sink.taken == ["1F"])
+        until(lambda: worker.status()[0].last_error == "")
+    assert not [message for message in messages(caplog) if "set aside" in message]
 
 
 def test_a_sink_that_comes_back_late_is_not_sent_its_final_again(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,15 @@ NEEDED = ("systemctl", "unshare", "mount")
 
 
 @pytest.fixture
-def manager(tmp_path):
+def the_only_one():
+    """Wait for other managers of tests on this machine: all share the control groups of one user's units."""
+    with (Path(tempfile.gettempdir()) / f"livered-tests-{os.geteuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def manager(tmp_path, the_only_one):
     """Start a systemd user manager; give what talks to it."""
     if os.geteuid() != 0 or not Path("/lib/systemd/systemd").exists() or not all(map(shutil.which, NEEDED)):
         pytest.skip("no systemd user manager can be started here: that needs root, systemd and unshare")

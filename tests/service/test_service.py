@@ -79,6 +79,13 @@ def test_what_changes_with_a_new_installation_is_said(tmp_path):
     assert again.stdout.startswith("Wrote ")
     assert "It was for bl1b.gov before, and a service of livered is for one machine." in again.stdout
     assert f"It ran in {tmp_path} before: its older log is there." in again.stdout
+    (other / "c.toml").write_text("")
+    options = ("service", "install", "-i", "NOM")
+    with_file = livered(other, *options, "--config", "c.toml", environment=environ)
+    assert f"with --config (none) before, and now with {other}/c.toml." in with_file.stdout
+    assert "with --config" not in livered(other, *options, "--config", "c.toml", environment=environ).stdout
+    without = livered(other, *options, environment=environ)
+    assert f"with --config {other}/c.toml before, and now with none." in without.stdout
 
 
 def test_a_unit_of_someone_else_stays(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 from adara_support import SECOND, START, banked, end_run, geometry, new_run, run_info, state
 from livered_core.adara import (
+    Annotation,
+    AnnotationMarker,
     Device,
     DeviceDescriptor,
     ProcessVariable,
@@ -191,6 +193,25 @@ def test_a_position_of_another_start_of_the_same_number_is_of_another_run():
     assert second.consumer.story[:2] == ["replaced", "began 5"]
 
 
+def test_a_pause_before_the_first_pulse_of_a_run_that_began_meanwhile_counts():
+    def other(client):
+        pause, go_on = (
+            Annotation(time_ns=START, marker=marker)
+            for marker in (AnnotationMarker.PAUSE, AnnotationMarker.RESUME)
+        )
+        client.send(geometry(), new_run(6), pause, banked(1000, pixels=[50]), go_on)
+        client.send(banked(1001, pixels=[51]), end_run(6))
+        client.hold()
+
+    with scripted_server(most_of_it, other) as server:
+        with life(server.address) as first:
+            until(lambda: len(first.marks) >= 2)
+        with life(server.address, first.marks[1]) as second:
+            until(lambda: second.consumer.story[-1:] == ["ended"])
+    assert second.consumer.story == ["replaced", "began 6", "ended"]
+    assert second.consumer.pixels == [51]
+
+
 def test_a_run_that_is_wanted_again_comes_again_from_its_start():
     with (
         scripted_server(most_of_it, whole_run) as server,
@@ -244,3 +265,60 @@ def test_what_was_asked_for_again_while_its_end_waits_is_ended_first():
     assert it.consumer.story[0] == "began 5"
     assert it.consumer.story.index("ended") < it.consumer.story.index("began 6")
     assert it.consumer.pixels[-2:] == [100, 101]
+
+
+@pytest.mark.parametrize("restarted", [True, False], ids=["another process", "the same"])
+@pytest.mark.parametrize("kept", [True, False], ids=["replayed", "not kept by the server"])
+def test_a_clock_that_is_set_back_after_a_replay_loses_nothing(restarted, kept):
+    """What comes behind the replay is new, whatever times it has."""
+    many = [banked(index, pixels=[index]) for index in range(700)]
+    back = [banked(index - 7_200_000, pixels=[1000 + index]) for index in range(20)]
+
+    def first_part(client):
+        client.send(*PROLOGUE, *many)
+        if restarted:
+            client.hold()
+        else:
+            client.reset()
+
+    def goes_on(client):
+        old = many if kept else []
+        client.send(*PROLOGUE, *old, banked(700, pixels=[700]), *back, end_run(5))
+        client.hold()
+
+    with scripted_server(first_part, goes_on) as server:
+        with life(server.address, most=100) as first:
+            until(lambda: len(first.marks) >= 7)
+            if not restarted:
+                until(lambda: "ended" in first.consumer.story)
+        last = first
+        if restarted:
+            with life(server.address, first.marks[6], most=100) as last:
+                until(lambda: "ended" in last.consumer.story)
+    assert last.consumer.pixels[-21:] == [700, *range(1000, 1020)]
+    assert bool(last.consumer.missing) != kept
+
+
+def test_a_run_whose_end_waits_cannot_come_again():
+    class Asks(Consumer):
+        can: list[bool]
+
+        def take_chunk(self, chunk):
+            if not self.chunks:
+                self.can = [it.source.can_replay]
+                gate.set()
+                until(lambda: it.source.status().run is None)
+                self.can.append(it.source.can_replay)
+            super().take_chunk(chunk)
+
+    gate = threading.Event()
+
+    def held(client):
+        client.send(*PROLOGUE, *PULSES[:40])
+        gate.wait(WAIT)
+        client.send(end_run(5))
+        client.hold()
+
+    with scripted_server(held) as server, life(server.address, consumer=Asks()) as it:
+        until(lambda: "ended" in it.consumer.story)
+    assert it.consumer.can == [True, False]

@@ -114,7 +114,6 @@ class StreamState:
         self._awaited: RunInfo | None = None
         # What the server is replaying.
         self._numbers = PulseNumbers()
-        self._known_from_ns = 0
         self._found_again = False
         self._history = False
         self._resuming = False
@@ -161,7 +160,6 @@ class StreamState:
     def connection_opened(self) -> None:
         """Begin a connection: the server's prologue follows, and perhaps pulses that were taken already."""
         self._numbers = PulseNumbers()
-        self._known_from_ns = 0
         self._found_again = False
         self._history = False
         self._said = None
@@ -242,6 +240,8 @@ class StreamState:
         replayed = self._is_replayed(pulse.time_ns, pulse.flags)
         if not replayed:
             yield from self._resume()
+            # The replay is over: what is older from here on comes late, or by a clock that was set back.
+            self._resume_after_ns = 0
         elif self._resuming and (pulse.time_ns, number) == self._last and self._is_of_run_in_hand():
             yield from self._find_again()
         place = self._place(pulse, replayed=replayed)
@@ -298,7 +298,7 @@ class StreamState:
         other_run = self._resuming and not self._is_of_run_in_hand()
         # The connection may have been lost between a pulse and its monitors: these have a newest time of their own.
         twin = bool(packet.flags & PulseFlag.DUPLICATE_PULSE)
-        out_of_order = self._found_again and not twin and packet.time_ns >= self._known_from_ns
+        out_of_order = self._found_again and not twin
         taken = (
             (packet.time_ns > self._monitors_after_ns or out_of_order)
             and (twin or packet.time_ns not in self._monitors_taken)
@@ -373,9 +373,6 @@ class StreamState:
         """Whether a moment lies before what was taken until the connection was lost."""
         if time_ns > self._resume_after_ns:
             return False
-        if self._found_again:
-            # Pulses may come out of order; those that are remembered one by one are known.
-            return time_ns < self._known_from_ns
         if self._is_of_run_in_hand():
             self._overlap_seen = True
         return True
@@ -387,7 +384,8 @@ class StreamState:
     def _find_again(self) -> Iterator[StreamItem]:
         """Take note that the last pulse taken has come again: what follows in the stream has not been seen."""
         self._overlap_seen = self._found_again = True
-        self._known_from_ns = self._taken.known_from_ns
+        # Whatever times they have: pulses come out of order, and clocks are set back.
+        self._resume_after_ns = 0
         yield from self._resume()
         yield Resumed()
 
@@ -562,13 +560,15 @@ class StreamState:
         yield PixelMapSeen(PixelMap(pixel_id, bank_id))
 
     def _annotation(self, packet: Annotation) -> None:
-        replayed = self._history or (self._resuming and not self._is_of_run_in_hand())
-        if replayed:
+        if self._history or packet.marker not in (AnnotationMarker.PAUSE, AnnotationMarker.RESUME):
             return
-        if packet.marker is AnnotationMarker.PAUSE:
-            self._paused = True
-        elif packet.marker is AnnotationMarker.RESUME:
-            self._paused = False
+        paused = packet.marker is AnnotationMarker.PAUSE
+        said = self._said
+        if self._resuming and said is not None and not self._is_in_hand(said):
+            # Of a run that is taken up with its first pulse.
+            self._said = attrs.evolve(said, paused=paused)
+        else:
+            self._paused = paused
 
 
 def _are_same(run: RunInfo, packet: RunStatus) -> bool:

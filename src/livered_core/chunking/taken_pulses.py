@@ -61,11 +61,6 @@ class TakenPulses:
         recent, leaps = (np.array(list(each), np.int64) for each in (self._recent, self._leaps))
         return TakenTimes(self.newest_ns, self._leap_ns, recent, leaps)
 
-    @property
-    def known_from_ns(self) -> int:
-        """Earliest of the pulses that are remembered one by one; 0 as long as all are."""
-        return min(self._recent) if len(self._recent) >= _REMEMBERED else 0
-
     def __contains__(self, time_ns: int) -> bool:
         """Whether a pulse of this time was among the last ones taken, or leapt out of line some time ago."""
         return time_ns in self._recent or time_ns in self._leaps

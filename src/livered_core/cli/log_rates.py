@@ -39,6 +39,17 @@ CallLater = Callable[[float, Callable[[], None]], None]
 """Calls something after so many seconds, once."""
 
 
+@attrs.frozen
+class _Last:
+    """What is kept of a record that was not written; the record itself may hold a chunk, by its traceback."""
+
+    name: str
+    level: int
+    pathname: str
+    line_number: int
+    line: str
+
+
 @attrs.define(eq=False)
 class _Window:
     """What came of one kind in this window."""
@@ -46,12 +57,12 @@ class _Window:
     until_s: float
     written: int = 0
     left_out: int = 0
-    last: logging.LogRecord | None = None
+    last: _Last | None = None
 
-    def leave_out(self, record: logging.LogRecord) -> bool:
+    def leave_out(self, record: logging.LogRecord, line: str) -> bool:
         """Count a record that is not written."""
         self.left_out += 1
-        self.last = record
+        self.last = _Last(record.name, record.levelno, record.pathname, record.lineno, line[:_LONGEST])
         return False
 
 
@@ -135,10 +146,10 @@ class RateLimit(logging.Filter):
         # The place first: a flood of ever other lines must not push out what is remembered of it.
         place = self._window((record.pathname, record.lineno), now_s)
         if place.written >= PLACE_FACTOR * self._most:
-            return place.leave_out(record)
+            return place.leave_out(record, line)
         kind = self._window((record.name, record.levelno, _CHANGING.sub("0", line)[:_LONGEST]), now_s)
         if kind.written >= self._most:
-            return kind.leave_out(record)
+            return kind.leave_out(record, line)
         kind.written += 1
         place.written += 1
         return True
@@ -163,16 +174,15 @@ class RateLimit(logging.Filter):
                 summaries.append(self._summary(window, window.last))
         return summaries
 
-    def _summary(self, window: _Window, last: logging.LogRecord) -> logging.LogRecord:
-        line = one_line(self._message(last)[0])
+    def _summary(self, window: _Window, last: _Last) -> logging.LogRecord:
         one = window.left_out == 1
         summary = logging.LogRecord(
             last.name,
-            last.levelno,
+            last.level,
             last.pathname,
-            last.lineno,
+            last.line_number,
             "%d more line%s like those before %s left out within %.0f s, the last: %s",
-            (window.left_out, "" if one else "s", "was" if one else "were", WINDOW_S, line[:_LONGEST]),
+            (window.left_out, "" if one else "s", "was" if one else "were", WINDOW_S, one_line(last.line)),
             None,
         )
         summary.__dict__["is_within_rate"] = True

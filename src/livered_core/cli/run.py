@@ -17,6 +17,7 @@ from livered_core.cli.farewell import farewell, said_at_end
 from livered_core.cli.handover import env_option, hand_over
 from livered_core.cli.log_json import screen_json
 from livered_core.cli.logs import log_file, start_logging
+from livered_core.cli.refusal import refusal_logged
 from livered_core.cli.screen import Screen, end_now
 from livered_core.cli.signals import StopSignals
 from livered_core.cli.view import LineTimes, render, status_line
@@ -86,18 +87,12 @@ def run(**arguments: Any) -> None:
         "simulate": {"idf": options.absolute(arguments["idf"])},
         "log": {"format": arguments["log_format"]},
     }
-    if arguments["env"] is not None or arguments["source"] is None:
-        hand_over(arguments["env"], arguments["instrument"], arguments["config_file"], flags)
-    simulate, recording, defaults = arguments["simulate"], None, None
-    if arguments["source"] is not None:
-        recording, defaults = _recording(arguments), recorded_defaults()
-    elif simulate:
-        defaults = simulated_defaults()
-    again = LoadAgain(arguments["instrument"], arguments["config_file"], flags, defaults)
-    loaded = again()
+    with refusal_logged(arguments["instrument"], arguments["config_file"], flags):
+        again, recording = _chosen(arguments, flags)
+        loaded = again()
     as_json = loaded.config.log.format == "json"
     screen = Screen(sys.stdout, plain=arguments["plain"], wrap=screen_json if as_json else None)
-    session = Session(loaded, SystemClock(), simulate=simulate, recording=recording, again=again)
+    session = Session(loaded, SystemClock(), simulate=arguments["simulate"], recording=recording, again=again)
     dashboard = DashboardProcess(loaded.config.dashboard, os.environ)
     StopSignals(
         lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen), session.reload
@@ -134,7 +129,7 @@ def run(**arguments: Any) -> None:
         if isinstance(error, LiveredError):
             # The screen gets it from the command line.
             refused += [one_line(sentence) for sentence in str(error).split("\n")]
-            for sentence in refused:
+            for sentence in refused if log_file() is not None else ():
                 _log.error("%s", sentence)
             _log.info("livered ends with exit code %d.", error.exit_code)
         if not screen.close():
@@ -144,6 +139,18 @@ def run(**arguments: Any) -> None:
     if not screen.close(tuple(last)) or session.stuck:
         end_now(code)
     sys.exit(code)
+
+
+def _chosen(arguments: Mapping[str, Any], flags: Mapping[str, Any]) -> tuple[LoadAgain, Recording | None]:
+    """Go over to the environment that is asked for; else say how the configuration is read, and open a recording."""
+    if arguments["env"] is not None or arguments["source"] is None:
+        hand_over(arguments["env"], arguments["instrument"], arguments["config_file"], flags)
+    recording, defaults = None, None
+    if arguments["source"] is not None:
+        recording, defaults = _recording(arguments), recorded_defaults()
+    elif arguments["simulate"]:
+        defaults = simulated_defaults()
+    return LoadAgain(arguments["instrument"], arguments["config_file"], flags, defaults), recording
 
 
 def _recording(arguments: Mapping[str, Any]) -> Recording:

@@ -133,6 +133,10 @@ def _tell_what_it_runs(unit: ServiceUnit, before: InstalledUnit | None) -> None:
         )
     if before is not None and before.working_directory != unit.working_directory:
         say(f"It ran in {before.working_directory} before: its older log is there.")
+    if before is not None and before.config != unit.config:
+        say(
+            f"It was installed with --config {before.config or '(none)'} before, and now with {unit.config or 'none'}."
+        )
 
 
 def _credential_problems(unit: ServiceUnit) -> list[str]:

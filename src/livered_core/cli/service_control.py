@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -91,6 +92,9 @@ def stop(instrument: str | None) -> None:
         message = f"{unit.instrument} did not stop in time, and was ended ({after.last_end()}).{where}"
         raise ManagerError(message)
     say(f"{unit.instrument} stopped, in {time.monotonic() - begun_s:.0f} s.")
+    if after.active == "failed":
+        said = f" It said: {after.status}" if after.status else ""
+        say(f"It did not end in good order: {after.last_end()}.{said}")
     if is_enabled(unit.path):
         say(f"It begins again at your next login, unless you type: systemctl --user disable {unit.name}")
 
@@ -199,9 +203,9 @@ def _start(manager: Manager, unit: InstalledUnit, verb: str) -> None:
         say(f"  {line}", err=True)
     reason = state.sentence() if state.loaded else done.errors.strip()
     said = f" It said: {state.status}" if state.status else ""
-    look = (
-        f" See also `livered check --instrument {unit.instrument}`." if state.ended_by == EXIT_CONFIG else ""
-    )
+    check = f"livered check --instrument {unit.instrument}"
+    check += f" --config {shlex.quote(unit.config)}" if unit.config else ""
+    look = f" See also `{check}`." if state.ended_by == EXIT_CONFIG else ""
     message = f"{unit.instrument} did not start: {reason}.{_where_it_was(log)}{said}{look}"
     raise ManagerError(message)
 

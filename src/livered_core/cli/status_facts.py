@@ -89,6 +89,14 @@ def last_run(sight: Sight) -> Mapping[str, Any]:
     return newest if isinstance(newest, Mapping) else {}
 
 
+def begins_for(sight: Sight) -> float:
+    """Say for how long the plugins have been beginning, seconds; 0 where the source has begun, or livered runs no more."""
+    status = sight.status
+    if sight.state.word != "connecting" or number_of(table_of(status, "source"), "turns"):
+        return 0.0
+    return number_of(status, "standing_s") or 0.0
+
+
 def hangs_for(sight: Sight) -> float:
     """Say for how long the reduction has stood still where that is too long, seconds; 0 where it gets on."""
     status = sight.status

@@ -6,6 +6,7 @@ Everything here is a pure function of what was seen.
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import attrs
 from livered_core.cli.status_facts import (
     BEGINS_S,
     SINK_FAILS_S,
+    begins_for,
     died,
     hangs_for,
     is_running,
@@ -107,6 +109,12 @@ def name_of(sight: Sight) -> str:
     return f"--instrument {sight.name}"
 
 
+def _check_command(sight: Sight) -> str:
+    """Give the command that looks at the configuration with which the instrument's service runs."""
+    config = "" if sight.unit is None else sight.unit.config
+    return f"livered check {name_of(sight)}" + (f" --config {shlex.quote(config)}" if config else "")
+
+
 def _log_advice(sight: Sight) -> str:
     if sight.unit is not None:
         return f"Type: livered service logs {name_of(sight)}"
@@ -187,10 +195,12 @@ def _at_work(sight: Sight) -> Iterator[Finding]:
             else f"The plugins have been beginning for {span(hangs_s)}."
         )
         yield Finding("hanging", f"{what}{where}", f"{_log_advice(sight)}. {_start_advice(sight)}")
+    elif begins_for(sight):
+        return
     elif state.word in ("not connected", "connecting"):
         problem = table_of(status, "source").get("problem") or state.sentence
         sentence = f"Not connected for {span(since_s)}: {problem}" if since_s else str(problem)
-        advice = f"See whether the data server runs, and the address is right: livered check {name_of(sight)}"
+        advice = f"See whether the data server runs, and the address is right: {_check_command(sight)}"
         yield Finding("not-connected", sentence, advice, urgent=since_s > NOT_CONNECTED_S)
     elif state.word == "no pulses":
         silent_s = number_of(table_of(status, "source"), "silent_s") or since_s
@@ -208,8 +218,9 @@ def _unit(sight: Sight) -> Iterator[Finding]:
     if state.active == "failed":
         said = f" It said: {state.status}" if state.status else ""
         sentence = f"systemd has given the service {name} up: {state.last_end()}.{said}"
-        first = "check" if state.ended_by == EXIT_CONFIG else "service logs"
-        advice = f"Type: livered {first} {name_of(sight)}, then: livered service restart {name_of(sight)}"
+        logs = f"livered service logs {name_of(sight)}"
+        first = _check_command(sight) if state.ended_by == EXIT_CONFIG else logs
+        advice = f"Type: {first}, then: livered service restart {name_of(sight)}"
         # Somebody may run it by hand meanwhile.
         yield Finding("service-failed", sentence, advice, urgent=not is_running(sight))
     elif state.restart_in_s is not None:
@@ -265,8 +276,9 @@ def _safety(sight: Sight) -> Iterator[Finding]:
     """Look at the parts that are there for the day when something goes wrong."""
     problem = table_of(sight.status, "checkpoint").get("problem")
     if problem:
-        advice = "Make room on the disk, or mend the permissions of the state folder."
-        yield Finding("checkpoint", f"No checkpoint can be written: {problem}", advice)
+        folder = f"~/.local/state/livered/{sight.name}, or the same below XDG_STATE_HOME"
+        advice = f"Make room on the disk of the state folder ({folder}), or mend its permissions."
+        yield Finding("checkpoint", str(problem), advice)
     problems = table_of(sight.status, "disk").get("problems")
     for sentence in problems if isinstance(problems, list) else []:
         yield Finding("disk", str(sentence), "Make room, or see [limits] in the configuration.")

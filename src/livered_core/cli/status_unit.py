@@ -6,12 +6,14 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import attrs
 
 from livered_core.errors import ConfigError
 from livered_core.service.files import unit_folder
+from livered_core.service.installed import installed_unit
 from livered_core.service.manager import Manager
 from livered_core.service.state import PROPERTIES, UnitState
 from livered_core.service.unit import unit_name
@@ -32,11 +34,14 @@ class Unit:
         What the service manager says of it; None where it does not answer.
     problem
         Why it does not, one sentence; else empty.
+    config
+        The configuration file that it was installed with; empty for none.
     """
 
     name: str
     state: UnitState | None = None
     problem: str = ""
+    config: str = ""
 
     def sentence(self) -> str:
         """Say how it is doing."""
@@ -64,10 +69,23 @@ def unit_of(instrument: str, environ: Mapping[str, str]) -> Unit | None:
     """
     name = unit_name(instrument)
     try:
-        if not os.path.lexists(unit_folder(environ) / name):
+        path = unit_folder(environ) / name
+        if not os.path.lexists(path):
             return None
     except (ConfigError, OSError):
         return None
+    return attrs.evolve(_asked(name, environ), config=_config_of(path))
+
+
+def _config_of(path: Path) -> str:
+    try:
+        unit = installed_unit(path)
+    except ConfigError:
+        return ""
+    return "" if unit is None else unit.config
+
+
+def _asked(name: str, environ: Mapping[str, str]) -> Unit:
     command = ["systemctl", "--user", "show", name, *(f"--property={key}" for key in PROPERTIES)]
     try:
         done = subprocess.run(  # noqa: S603  (a fixed program; the name is that of an instrument)

@@ -8,6 +8,7 @@ from typing import Final
 from livered_core.cli.numbers import in_si
 from livered_core.cli.status_facts import (
     SINK_FAILS_S,
+    begins_for,
     died,
     hangs_for,
     is_running,
@@ -93,6 +94,9 @@ def _state_words(sight: Sight) -> str:
     hangs_s = hangs_for(sight)
     if hangs_s:
         return f"HANGS for {span(hangs_s)}"
+    begins_s = begins_for(sight)
+    if begins_s:
+        return f"starting for {span(begins_s)}"
     word = sight.state.word
     if word in ("not connected", "connecting"):
         since_s = (sight.now_ns - sight.phase_since_ns) / 1e9 if sight.phase_since_ns else 0.0

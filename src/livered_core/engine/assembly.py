@@ -204,14 +204,17 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
     reloader = None
     if task.again is not None:
         reloader = make_reloader(hooks, task.loaded, task.again, info, clock, folder.path)
-    can_replay = live and (config.from_start_of_run or config.start_time is not None)
+    from_start = live and (config.from_start_of_run or config.start_time is not None)
     pipeline = Pipeline(
         hooks,
         links.publish,
         links.end,
         clock,
         PipelineSettings(
-            config.run_transition, config.hooks.max_consecutive_failures, can_replay, advice.missing
+            config.run_transition,
+            config.hooks.max_consecutive_failures,
+            lambda: from_start and getattr(source, "can_replay", True),
+            advice.missing,
         ),
         checkpoints,
         reloader,

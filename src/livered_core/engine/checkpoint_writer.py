@@ -2,7 +2,8 @@
 
 A checkpoint is offered between two chunks and written on the thread ``livered-checkpoint``; one that waits is replaced
 by the next. Hooks must not change what is accumulated in place, so that it stays as it is meanwhile; where it is the
-same object after more chunks, so that it may be changed all the same, it is copied on the reduction thread.
+same object after more chunks, so that it may be changed all the same, it is copied on the reduction thread. So is that
+of the first chunk, of which nobody knows yet.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from livered_core.errors import LiveredError
 from livered_core.reduction.checkpoint import Checkpoint
 from livered_core.reduction.checkpoint_codec import NotStorable, decode, encode
 from livered_core.reduction.checkpoint_store import CheckpointTooLarge
+from livered_core.reduction.run_state import RunState
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +100,9 @@ class CheckpointWriter:
         self._written: weakref.ref[Checkpoint] | None = None
         self._is_offered: Callable[[Any], bool] = lambda _: False
         self._offered_chunks = 0
+        self._is_seen: Callable[[Any], bool] = lambda _: False
+        self._seen_chunks = 0
+        self._stays = True
         self._status = CheckpointStatus()
         self._idle = threading.Event()
         self._idle.set()
@@ -121,10 +126,19 @@ class CheckpointWriter:
                 return False
             return self._not_before is None or now >= self._not_before
 
+    def saw(self, state: RunState) -> None:
+        """Note what is accumulated after each chunk, whether it is offered or not: it may be the same object."""
+        accumulated, n_chunks = state.accumulated, state.n_chunks
+        if n_chunks != self._seen_chunks:
+            one_more = n_chunks == self._seen_chunks + 1 and n_chunks > 1
+            self._stays = one_more and not self._is_seen(accumulated)
+            self._is_seen, self._seen_chunks = _recogniser(accumulated), n_chunks
+
     def offer(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint in place of one that still waits; returns at once."""
         state = checkpoint.state
         in_place = self._is_offered(state.accumulated) and state.n_chunks != self._offered_chunks
+        in_place = in_place or (state.n_chunks == self._seen_chunks and not self._stays)
         self._is_offered, self._offered_chunks = _recogniser(state.accumulated), state.n_chunks
         if in_place:
             checkpoint = _with_own_data(checkpoint)
@@ -276,7 +290,7 @@ def _recogniser(value: Any) -> Callable[[Any], bool]:
 
 
 def _with_own_data(checkpoint: Checkpoint) -> Checkpoint:
-    """Copy what is accumulated, here and now: it is the object of the checkpoint before, changed in place."""
+    """Copy what is accumulated, here and now: it may be changed in place."""
     try:
         accumulated = decode(b"".join(encode(checkpoint.state.accumulated)), lambda _: True)
     except LiveredError:

@@ -177,6 +177,9 @@ class Checkpointing:
 
         ended = checkpoint.ended is not None
         why = pipeline.resume(state, checkpoint.position, restore, ended=ended)
+        if why and ended:
+            _log.error("Run %d is over, and its final result cannot be made any more: %s", run.number, why)
+            return None
         if why:
             _log.warning(
                 "Run %d cannot go on from its checkpoint and is replayed from its start: %s", run.number, why
@@ -198,7 +201,11 @@ class Checkpointing:
 
     def reached(self, state: RunState, position: StreamPosition) -> None:
         """Keep a run between two chunks, if it is time for that."""
-        if self._writer is not None and self._writer.due(self._clock.monotonic()):
+        writer = self._writer
+        if writer is None:
+            return
+        writer.saw(state)
+        if writer.due(self._clock.monotonic()):
             self._keep(state, position, None)
 
     def run_ends(self, state: RunState, position: StreamPosition, reason: RunEndReason) -> None:

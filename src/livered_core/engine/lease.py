@@ -108,7 +108,7 @@ def judge(found: Owner | None, me: Owner, *, locked: bool | None, alive: bool) -
         if alive:
             return Verdict(Standing.KEPT_HERE, str(found))
         gone = Standing.BEGINNING if locked is False else Standing.FREE
-        return Verdict(gone, f"{found} is gone")
+        return Verdict(gone, f"{found} is gone without a word (killed, crashed, or out of memory)")
     if found.host == me.host and found.boot != me.boot:
         gone = Standing.BEGINNING if locked is False else Standing.FREE
         return Verdict(gone, f"{found} is gone: the machine was restarted since")

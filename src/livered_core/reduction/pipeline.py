@@ -50,14 +50,14 @@ class PipelineSettings:
     max_consecutive_failures
         After so many failures of one hook in a row the session ends.
     can_replay
-        Whether the source can have a run come again from its start.
+        Says whether the source can have the run in hand come again from its start, at this moment.
     first_missing
         Why the first run that begins is not complete; empty when nothing is known to be missing.
     """
 
     run_transition: str = "restart"
     max_consecutive_failures: int = 5
-    can_replay: bool = False
+    can_replay: Callable[[], bool] = bool
     first_missing: str = ""
 
 
@@ -267,7 +267,7 @@ class Pipeline:
                 accumulated=state.accumulated,
                 chunk=self._newest,
                 update=state.update(final=False, now_ns=self._clock.now_ns()),
-                can_replay=self._settings.can_replay,
+                can_replay=self._settings.can_replay(),
             )
         swapped = reloading.at_boundary(boundary)
         if swapped is None:

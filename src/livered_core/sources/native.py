@@ -135,7 +135,10 @@ class NativeSource:
 
     @property
     def can_replay(self) -> bool:
-        """Whether the run in hand can come again from its start."""
+        """Whether the run in hand can come again from its start: not when its end has been read, and waits here."""
+        run, read = self._run, self._state.run
+        if run is None or read is None or (run.number, run.start_ns) != (read.number, read.start_ns):
+            return False
         return self._reader.status.read_fraction is None
 
     @property
