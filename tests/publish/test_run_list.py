@@ -12,7 +12,7 @@ from livered_core import Receipt, RunEndReason
 from livered_core.publish.as_json import ResultEncoder
 from livered_core.publish.latest import Published
 from livered_core.publish.run_directory import RunDirectory
-from livered_core.publish.run_list import ENGINE_DIED, LONGEST_TITLE, MOST_KEPT, MOST_RUNS, RunList
+from livered_core.publish.run_list import ENGINE_DIED, LEFT, LONGEST_TITLE, MOST_KEPT, MOST_RUNS, RunList
 
 
 class SetClock:
@@ -216,9 +216,17 @@ def test_the_next_session_goes_on_with_the_list_and_sees_that_an_engine_died(tmp
         (3, "ended", False),
     ]
     assert (written(again)["runs"][0]["end_ns"], again.version) == (77, before + 1)
+    # A run that nobody has seen end is not complete, and says so.
+    assert [(e["complete"], e["missing"]) for e in written(again)["runs"]] == [
+        (False, [LEFT]),
+        (False, [LEFT]),
+        (True, []),
+    ]
     again.run_started(run(5))
     newest = written(again)["runs"][0]
     assert (newest["number"], newest["session"], newest["end"], newest["end_ns"]) == (5, "next", "", 0)
+    # Taken up again, it is whole.
+    assert (newest["complete"], newest["missing"]) == (True, [])
     assert again.version == before + 2
 
 

@@ -151,6 +151,11 @@ class Checkpointing:
         loaded = store.load(self._made_with, lambda module: module.partition(".")[0] in ours)
         for remark in loaded.remarks:
             _log.warning("%s", remark)
+        if loaded.remarks and loaded.checkpoint is None:
+            _log.warning(
+                "The run in hand is replayed from its start. One that has ended meanwhile cannot be: its newest result "
+                "stays, and is not complete."
+            )
         found = loaded.checkpoint
         if found is not None and found.ended is None and run_key(found.state.run) in published:
             return None

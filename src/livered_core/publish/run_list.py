@@ -23,6 +23,10 @@ LONGEST_TITLE: Final = 1000
 """Characters that are shown of a run's title or proposal: all runs of the list are read each time it changes."""
 ENGINE_DIED: Final = "engine died"
 """End of a run whose engine ended without noting one."""
+LEFT: Final = "livered did not see the end of the run: what came after the newest result is not in it."
+"""What is missing of a run that a session has left, and none has taken up again."""
+
+_LEFT_BY: Final = (ENGINE_DIED, RunEndReason.SESSION_STOPPED.value, RunEndReason.SESSION_FAILED.value)
 
 _is_text: Final = instance_of(str)
 _is_whole: Final = instance_of(int)
@@ -118,7 +122,8 @@ class RunList:
     def continued(cls, folder: RunDirectory, session: str, clock: Clock) -> RunList:
         """Go on with the list that the session before left; see `RunDirectory.read`.
 
-        A run that went on when its engine died has ended by that.
+        A run that went on when its engine died has ended by that. One that a session has left is not complete, unless
+        this one takes it up again.
         """
         found = folder.read("runs.json", _understand)
         if found is None:
@@ -129,6 +134,7 @@ class RunList:
         entries = tuple(
             entry if entry.end else attrs.evolve(entry, end=ENGINE_DIED, end_ns=now_ns) for entry in entries
         )
+        entries = tuple(_left(entry) if entry.end in _LEFT_BY else entry for entry in entries)
         return cls(session, clock, entries, version + 1)
 
     @property
@@ -263,6 +269,13 @@ def run_of(document: Any) -> RunInfo:
         raise ValueError(message)
     known = attrs.fields_dict(RunInfo)
     return RunInfo(**{name: value for name, value in document["run"].items() if name in known})
+
+
+def _left(entry: RunEntry) -> RunEntry:
+    """Note that the end of a run was not seen."""
+    if entry.final or LEFT in entry.missing:
+        return entry
+    return attrs.evolve(entry, complete=False, missing=(*entry.missing, LEFT))
 
 
 def _is_kept(folder: RunDirectory, entry: RunEntry, files: Collection[int]) -> bool:
