@@ -87,6 +87,17 @@ def livered_alone(module: str) -> bool:
     return module.partition(".")[0] in ("livered_core", "checkpoint_support")
 
 
+def _same_arrays(a: Any, b: Any) -> bool:
+    if (a.dtype, a.shape, a.flags.writeable) != (b.dtype, b.shape, b.flags.writeable):
+        return False
+    if a.dtype == object:
+        return all(map(same, a.ravel().tolist(), b.ravel().tolist()))
+    if a.dtype.names:
+        # What lies between the fields is nobody's.
+        return all(a[name].tobytes() == b[name].tobytes() for name in a.dtype.names)
+    return bool(a.tobytes() == b.tobytes())
+
+
 def same(a: Any, b: Any) -> bool:
     """Tell whether two values are the same in every bit."""
     if type(a) is not type(b):
@@ -96,11 +107,7 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, complex):
         return same(a.real, b.real) and same(a.imag, b.imag)
     if isinstance(a, np.ndarray):
-        if (a.dtype, a.shape, a.flags.writeable) != (b.dtype, b.shape, b.flags.writeable):
-            return False
-        if a.dtype == object:
-            return all(map(same, a.ravel().tolist(), b.ravel().tolist()))
-        return a.tobytes() == b.tobytes()
+        return _same_arrays(a, b)
     if isinstance(a, np.generic):
         return a.dtype == b.dtype and a.tobytes() == b.tobytes()
     if isinstance(a, (list, tuple)):

@@ -247,6 +247,7 @@ def test_what_does_not_run_is_not_asked(program):
     assert not (program.folder / "run" / "livered" / "RLD" / "reload.request").exists()
 
 
+@pytest.mark.slow
 def test_an_answer_that_does_not_come_in_time(program):
     with program.running(Beam()) as process:
         process.send_signal(signal.SIGSTOP)

@@ -258,6 +258,7 @@ SMALLER = [
 ]
 
 
+@pytest.mark.slow
 def test_through_hundreds_of_runs_nothing_grows(tmp_path, monkeypatch):
     for module, name in SMALLER:
         monkeypatch.setattr(module, name, 20)

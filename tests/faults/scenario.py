@@ -122,16 +122,23 @@ class Scenario:
 
 LONG = frozenset(
     (
+        "beamline-clock-to-and-fro",
         "disk-all-full",
+        "disk-all-full-killed",
         "killed-again-and-again",
         "killed-at-random-1",
         "killed-empty",
         "killed-flipped",
         "killed-frozen",
         "killed-in-checkpoint-remove",
+        "killed-in-process-chunk",
+        "killed-other-settings",
         "killed-rebooted",
         "killed-server-forgot-other-code",
+        "killed-while-replaying",
         "monitor-refuses",
+        "monitor-name-unknown",
+        "plugin-always-raises",
         "plugin-exits",
         "plugin-hangs-for-ever",
         "plugin-leaks",

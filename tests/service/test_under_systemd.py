@@ -193,6 +193,7 @@ def test_one_that_hangs_is_started_anew_and_says_where(manager, tmp_path, instal
         assert manager.livered(tmp_path, "service", "stop").returncode == 0
 
 
+@pytest.mark.slow
 def test_one_that_is_frozen_is_started_anew(manager, tmp_path, site):
     """The whole process stands still, as it would in a read from a disk that does not answer."""
     manager.drop_in(with_plugin(site, "WatchdogSec=3\n"))
@@ -238,6 +239,7 @@ def test_an_upgrade_rewrites_the_unit_and_keeps_what_a_person_added(manager, tmp
         assert manager.livered(tmp_path, "service", "stop").returncode == 0
 
 
+@pytest.mark.slow
 def test_two_instruments_side_by_side_with_credentials(manager, tmp_path, site, install):
     install(
         "livered-two", {"two_plugin.py": PLUGIN}, {"livered.instruments": ["TWO = two_plugin:Instrument"]}
