@@ -52,6 +52,7 @@ def kinds(answer):
     return {finding["kind"] for finding in answer["findings"]}
 
 
+@pytest.mark.slow
 def test_a_session_from_before_its_start_to_its_death(tmp_path, environment, beside):
     assert beside.ask()["state"] == "never started"
     assert beside.code == 3

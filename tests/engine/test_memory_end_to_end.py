@@ -89,6 +89,7 @@ class Told:
         return json.loads(path.read_text())["ends"] if path.exists() else []
 
 
+@pytest.mark.slow
 def test_a_plugin_that_hoards_ends_cleanly_and_the_next_start_leaves_its_data_out(tmp_path, environment):
     told = Told(tmp_path, "HRD")
     with led_beamline(7, "hoarding") as beamline:

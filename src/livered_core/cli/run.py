@@ -197,8 +197,11 @@ class _Watch:
         try:
             health = self._session.health()
             if health is not None:
-                self.notifier.alive(self._clock.monotonic(), health.source.turns)
-                self._show(health)
+                try:
+                    self._show(health)
+                finally:
+                    # Last: who waits for the start is told what is being done as well.
+                    self.notifier.alive(self._clock.monotonic(), health.source.turns)
         except Exception as error:  # noqa: BLE001  (the reduction goes on without a screen)
             if not self._failed:
                 self._failed = True
