@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -16,11 +17,11 @@ LISTENS = "0A"
 
 
 def children(pid: int) -> list[int]:
-    found = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    found = []
+    # A process may end while it is looked at.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return found + [below for child in found for below in children(child)]
 
 
@@ -28,12 +29,11 @@ def listening(pids: list[int]) -> list[str]:
     """Give the addresses, as the kernel writes them, at which some processes listen."""
     inodes = set()
     for pid in pids:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                found = re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink()))
-            except FileNotFoundError:
-                continue
-            inodes |= {found[1]} if found else set()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    found = re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink()))
+                    inodes |= {found[1]} if found else set()
     return [
         fields[1].rpartition(":")[0]
         for table in ("tcp", "tcp6", "udp", "udp6")
