@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ settings.register_profile("livered", parent=settings.default, deadline=None)
 settings.load_profile("livered")
 
 Install = Callable[..., Path]
+
+
+def pytest_configure(config):
+    """Let Ctrl-C reach the programs that tests start, also where a shell has started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
