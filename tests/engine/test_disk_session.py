@@ -8,18 +8,15 @@ import signal
 import attrs
 import pytest
 
-from hooks_support import chunk
-from hooks_support import run_info as run
 from led_beamline import engine_environment, led_beamline
-from livered_core import RunEndReason
 from livered_core.clocks import SystemClock
 from livered_core.engine.instance_lock import INSTANCE_LOCK, Machine
 from livered_core.engine.lease import from_record, to_record
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.publish.outbox import unsent_files
-from livered_core.sources.base import Connection, SourceStatus
 from livered_support import WAIT, livered, private_environment, started
+from played_source import PlayedSource
 from waiting import until
 
 PLUGIN = """
@@ -35,20 +32,6 @@ PLUGIN = """
         def post_publish(self, result, run, update):
             raise OSError("down")
 """
-
-
-class PlayedSource:
-    def __init__(self, *numbers):
-        self._numbers = numbers
-
-    def run(self, consumer, stop):
-        for number in self._numbers:
-            consumer.run_began(attrs.evolve(run(number), start_ns=number))
-            consumer.take_chunk(chunk())
-            consumer.run_ended(RunEndReason.ENDED)
-
-    def status(self):
-        return SourceStatus("played://", Connection.CONNECTED, "", None, False, 0, None, 0, 1, {})
 
 
 @pytest.fixture

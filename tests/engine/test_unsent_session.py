@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
-from hooks_support import chunk
-from hooks_support import run_info as run
-from livered_core import RunEndReason
 from livered_core.clocks import SystemClock
 from livered_core.engine.session import Session
 from livered_core.engine.setup import load_configuration
 from livered_core.publish.outbox import unsent_files
-from livered_core.sources.base import Connection, SourceStatus
 from livered_support import private_environment
+from played_source import PlayedSource
 
 PLUGIN = """
     from pathlib import Path
@@ -34,20 +30,6 @@ PLUGIN = """
             TAKEN.append((run.number, update.final))
             return Receipt("here", 0, 1)
 """
-
-
-class PlayedSource:
-    def __init__(self, *numbers):
-        self._numbers = numbers
-
-    def run(self, consumer, stop):
-        for number in self._numbers:
-            consumer.run_began(attrs.evolve(run(number), start_ns=number))
-            consumer.take_chunk(chunk())
-            consumer.run_ended(RunEndReason.ENDED)
-
-    def status(self):
-        return SourceStatus("played://", Connection.CONNECTED, "", None, False, 0, None, 0, 1, {})
 
 
 @pytest.fixture

@@ -243,6 +243,14 @@ class Stage:
             said = "\n".join(f"--- {engine.screen.name}\n{engine.said()[-4000:]}" for engine in self.engines)
             raise AssertionError(f"{error}\n{json.dumps(self.status())[:3000]}\n{said}") from None
 
+    def under_way(self, n_pulses: int) -> Beamline:
+        """Start an engine and the judged run, and wait until its first pulses are shown."""
+        self.start()
+        self.beamline.begin(RUN)
+        self.beamline.play(n_pulses)
+        self.until_reduced(n_pulses)
+        return self.beamline
+
     def until_reduced(self, n_pulses: int) -> None:
         """Wait until so many pulses of the judged run are shown."""
         self.until(lambda: self.events() >= n_pulses * self.beamline.events)

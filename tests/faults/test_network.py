@@ -29,11 +29,7 @@ def through(fault: str, connects: int) -> Play:
 
     def play(stage: Stage) -> None:
         impatient(stage)
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         stage.fault_begins()
         line.fault(fault)
         line.play(AFTER)
@@ -69,11 +65,7 @@ def wired(stage: Stage) -> Iterator[Cable]:
 
 def network_down(stage: Stage) -> None:
     with wired(stage) as cable:
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         for _ in range(3):
             cable.cut()
             line.play(AFTER)
@@ -89,11 +81,7 @@ def network_down(stage: Stage) -> None:
 def network_swallows(stage: Stage) -> None:
     impatient(stage)
     with wired(stage) as cable:
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         stage.fault_begins()
         cable.swallow()
         line.play(AFTER)
@@ -105,11 +93,7 @@ def network_swallows(stage: Stage) -> None:
 def run_ends_unseen(stage: Stage) -> None:
     """The run ends and the next one begins while the network is down."""
     with wired(stage) as cable:
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         cable.cut()
         line.play(AFTER)
         line.replace(RUN + 1)
@@ -126,11 +110,7 @@ def run_ends_unseen(stage: Stage) -> None:
 
 
 def server_forgets(stage: Stage) -> None:
-    stage.start()
-    line = stage.beamline
-    line.begin(RUN)
-    line.play(BEFORE)
-    stage.until_reduced(BEFORE)
+    line = stage.under_way(BEFORE)
     stage.fault_begins()
     line.close()
     line.play(AFTER)

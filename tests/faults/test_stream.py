@@ -54,11 +54,7 @@ def beamline_leaps(*leaps: float, lost: bool = False) -> Play:
     """Let the beamline's clock leap, by no whole number of pulses: none comes at the time of another."""
 
     def play(stage: Stage) -> None:
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         for leap in leaps:
             stage.fault_begins()
             line.jump(leap)
@@ -80,11 +76,7 @@ def machine_leaps(*leaps: float) -> Play:
     def play(stage: Stage) -> None:
         stage.plugin()
         install_leaping_clock(stage.site)
-        stage.start()
-        line = stage.beamline
-        line.begin(RUN)
-        line.play(BEFORE)
-        stage.until_reduced(BEFORE)
+        line = stage.under_way(BEFORE)
         for leap in leaps:
             (stage.folder / "leap").write_text(str(leap))
             stage.fault_begins()

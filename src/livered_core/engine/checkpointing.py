@@ -91,7 +91,6 @@ class Checkpointing:
         self._sequence = 0
         self._left = Left()
         self._said = ""
-        self._use = True
         self._made_with: Mapping[str, str] = {}
         self._writer: CheckpointWriter | None = None
 
@@ -112,11 +111,10 @@ class Checkpointing:
         use
             Whether a checkpoint may be gone on from.
         """
-        self._use = use
         found: list[Left] = []
         store: list[CheckpointStore] = []
         thread = threading.Thread(
-            target=self._read, args=(store, found), name="livered-checkpoint", daemon=True
+            target=self._read, args=(store, found, use), name="livered-checkpoint", daemon=True
         )
         thread.start()
         thread.join(LOAD_WITHIN_S)
@@ -131,13 +129,13 @@ class Checkpointing:
         if store and self._config.enabled:
             self._writer = CheckpointWriter(store[0], self._clock, self._config.every)
 
-    def _read(self, store: list[CheckpointStore], found: list[Left]) -> None:
+    def _read(self, store: list[CheckpointStore], found: list[Left], use: bool) -> None:
         try:
             folder = self._folder()
             store.append(CheckpointStore(folder, self._config.max_bytes))
             self._made_with = dict(self._fingerprint())
             published = PublishedRuns(folder / "published.json").load()
-            checkpoint = self._find(store[0], published) if self._config.enabled and self._use else None
+            checkpoint = self._find(store[0], published) if self._config.enabled and use else None
             found.append(Left(checkpoint, published))
         except (OSError, LiveredError) as error:
             _log.error(

@@ -32,7 +32,7 @@ from livered_core.engine.lease import (
     to_record,
 )
 from livered_core.errors import EXIT_DIED, LiveredError
-from livered_core.publish.lock_file import LockHeld, take
+from livered_core.publish.lock_file import LockHeld, is_at, take
 from livered_core.publish.run_directory import AlreadyRunning
 from livered_core.simulator.process import StartCancelled
 
@@ -329,11 +329,7 @@ class InstanceLock:
     def _is_same_file(self) -> bool:
         assert self._path is not None
         assert self._descriptor is not None
-        try:
-            there, mine = self._path.lstat(), os.fstat(self._descriptor)
-        except FileNotFoundError:
-            return False
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+        return is_at(self._path, self._descriptor)
 
     def _close(self) -> None:
         if self._descriptor is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from pathlib import Path
 
 from livered_core.errors import LiveredError
 
@@ -42,6 +43,29 @@ def take(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LockHeld(os.read(lock, 200).decode(errors="replace").strip() or "another process") from None
+
+
+def is_at(path: Path, lock: int) -> bool:
+    """Say whether a file that is open still has its name: somebody may have removed it, or put another one there.
+
+    Parameters
+    ----------
+    path
+        The name; a link there is not followed.
+    lock
+        Descriptor.
+
+    Raises
+    ------
+    OSError
+        When that cannot be said.
+    """
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(lock)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def sign(lock: int) -> None:

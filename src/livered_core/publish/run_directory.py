@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from livered_core.atomic import atomic_path
 from livered_core.errors import LiveredError
-from livered_core.publish.lock_file import LockHeld, sign, take
+from livered_core.publish.lock_file import LockHeld, is_at, sign, take
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -107,7 +107,7 @@ class RunDirectory:
         OSError, LiveredError
             When that is not possible; `AlreadyRunning` when another engine has it meanwhile. Nothing is written then.
         """
-        if self._holds_lock():
+        if self._lock is not None and is_at(self.path / "lock", self._lock):
             for folder in (self.path, self.path / RUNS):
                 for path in folder.iterdir():
                     # It may be gone, or somebody else's.
@@ -128,16 +128,6 @@ class RunDirectory:
             self.path,
         )
         return True
-
-    def _holds_lock(self) -> bool:
-        if self._lock is None:
-            return False
-        try:
-            there = (self.path / "lock").lstat()
-        except FileNotFoundError:
-            return False
-        mine = os.fstat(self._lock)
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
     def replace(self, name: str, parts: Iterable[str]) -> None:
         """Replace a file.
