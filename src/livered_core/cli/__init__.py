@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,62 +9,46 @@ from typing import Final, NoReturn
 
 import click
 
+from livered_core.cli.lazy import LazyCommand, LazyGroup
 from livered_core.errors import EXIT_DIED, EXIT_OK, ConfigError, LiveredError
 
 _COMMANDS: Final = {
-    "check": "livered_core.cli.check:check",
-    "config": "livered_core.cli.config:config",
-    "dashboard": "livered_core.cli.dashboard:dashboard",
-    "inspect": "livered_core.cli.inspect:inspect",
-    "record": "livered_core.cli.record:record",
-    "reduce": "livered_core.cli.reduce:reduce",
-    "reload": "livered_core.cli.reload:reload",
-    "replay": "livered_core.cli.replay:replay",
-    "run": "livered_core.cli.run:run",
-    "service": "livered_core.cli.service:service",
-    "simulate": "livered_core.cli.simulate:simulate",
-    "status": "livered_core.cli.status:status",
-    "unsent": "livered_core.cli.unsent:unsent",
+    "check": LazyCommand("livered_core.cli.check:check", "Say whether everything is in place to run."),
+    "config": LazyCommand(
+        "livered_core.cli.config:config", "Show the configuration, or import one of livereduce."
+    ),
+    "dashboard": LazyCommand("livered_core.cli.dashboard:dashboard", "Show what livered does on a web page."),
+    "inspect": LazyCommand("livered_core.cli.inspect:inspect", "Say what is in a recorded stream."),
+    "plugin": LazyCommand("livered_core.cli.plugin:plugin", "Make a plugin, try it on data, and check it."),
+    "plugins": LazyCommand(
+        "livered_core.cli.plugins:plugins",
+        "List the plugins that are installed, and how those that run are doing.",
+    ),
+    "record": LazyCommand("livered_core.cli.record:record", "Write a live stream to disk."),
+    "reduce": LazyCommand(
+        "livered_core.cli.reduce:reduce", "Reduce event files, as a live run would have been."
+    ),
+    "reload": LazyCommand(
+        "livered_core.cli.reload:reload", "Have a running livered load its plugins and settings anew."
+    ),
+    "replay": LazyCommand("livered_core.cli.replay:replay", "Serve a recorded stream."),
+    "run": LazyCommand("livered_core.cli.run:run", "Reduce an instrument's data live."),
+    "service": LazyCommand(
+        "livered_core.cli.service:service", "Run livered as a service of your own systemd."
+    ),
+    "simulate": LazyCommand(
+        "livered_core.cli.simulate:simulate", "Play a simulated beamline for anything that speaks ADARA."
+    ),
+    "status": LazyCommand(
+        "livered_core.cli.status:status", "Say how livered is doing, and what to do about it."
+    ),
+    "unsent": LazyCommand(
+        "livered_core.cli.unsent:unsent", "List or drop final results that wait for a sink."
+    ),
 }
-_SHORT_HELP: Final = {
-    "check": "Say whether everything is in place to run.",
-    "config": "Show the configuration, or import one of livereduce.",
-    "dashboard": "Show what livered does on a web page.",
-    "inspect": "Say what is in a recorded stream.",
-    "record": "Write a live stream to disk.",
-    "reduce": "Reduce event files, as a live run would have been.",
-    "reload": "Have a running livered load its plugins and settings anew.",
-    "replay": "Serve a recorded stream.",
-    "run": "Reduce an instrument's data live.",
-    "service": "Run livered as a service of your own systemd.",
-    "simulate": "Play a simulated beamline for anything that speaks ADARA.",
-    "status": "Say how livered is doing, and what to do about it.",
-    "unsent": "List or drop final results that wait for a sink.",
-}
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module when the command is called, so that ``--help`` stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_SHORT_HELP.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="livered-core", prog_name="livered")
 def app() -> None:
     """Live data reduction for neutron beamlines.

@@ -1,0 +1,1 @@
+"""Packages for plugin authors to begin with."""

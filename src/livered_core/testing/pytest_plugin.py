@@ -1,0 +1,1 @@
+"""The pytest plugin of the test kit: fixtures for tests of plugins. pytest loads it where livered is installed."""
