@@ -6,10 +6,10 @@ import re
 import runpy
 from pathlib import Path
 
-import attrs
 import pytest
 
 from examples_support import REPOSITORY, make_environment
+from followed_page import blocks_of, follow, numberless
 from livered_core.config import parse_layer
 
 DOCUMENT = REPOSITORY / "docs" / "writing-a-plugin.md"
@@ -20,27 +20,7 @@ SHORT = {"simulate__speed": 0, "simulate__run_length": 3}
 """The document's runs are 20 s long, in real time."""
 
 
-@attrs.frozen
-class Block:
-    """A block of code: its language, its text, and the comments right above it."""
-
-    language: str
-    text: str
-    marks: dict[str, str]
-
-
-def blocks():
-    pattern = r"((?:^<!-- [^\n]* -->\n)*)^```(\w+)\n(.*?)^```$"
-    for match in re.finditer(pattern, TEXT, re.MULTILINE | re.DOTALL):
-        marks = dict(
-            ([*line[5:-4].split(": ", 1), ""])[:2]
-            for line in match[1].splitlines()
-            if line.startswith("<!--")
-        )
-        yield Block(match[2], match[3], marks)
-
-
-BLOCKS = list(blocks())
+BLOCKS = blocks_of(TEXT)
 
 
 def test_the_files_in_it_are_those_of_the_repository():
@@ -69,35 +49,11 @@ def test_its_links_lead_somewhere():
         assert (DOCUMENT.parent / target).exists(), target
 
 
-@attrs.frozen
-class Followed:
-    """Where the tutorial was followed, and what its commands wrote."""
-
-    folder: Path
-    environment: object
-    output: dict[str, str]
-
-
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory):
     """Follow the tutorial to its end."""
     environment = make_environment(tmp_path_factory.mktemp("environment"))
-    folder = tmp_path_factory.mktemp("tutorial")
-    output = {}
-    for block in BLOCKS:
-        if "write" in block.marks:
-            (folder / block.marks["write"]).write_text(block.text, encoding="utf-8")
-        elif block.language == "sh":
-            done = environment.run(folder, block.text, **SHORT)
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}{done.stderr}"
-            output[block.text.splitlines()[-1]] = done.stdout.replace(f"{folder}/", "")
-    return Followed(folder, environment, output)
-
-
-def numberless(text):
-    """Take the numbers, the rule of a table and the width of columns out of what was on a screen."""
-    lines = re.sub(r"\d[\d,]*", "N", text.replace("─", "")).splitlines()
-    return [" ".join(line.split()) for line in lines if line.strip()]
+    return follow(TEXT, tmp_path_factory.mktemp("tutorial"), environment, **SHORT)
 
 
 def test_the_first_run_looks_as_it_says(followed):
