@@ -71,6 +71,7 @@ def test_a_sample_that_is_not_there_is_said_with_those_that_are(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_day_with_faults_is_reduced_to_its_end(tmp_path):
     """Pauses, scans, times without beam, file rolls, and a connection that is lost three times."""
     # The run goes on for long enough to be joined again: what has ended the server has no more.

@@ -274,7 +274,9 @@ CONTENDER = """
 """
 
 
-@pytest.mark.parametrize("stale", [False, True], ids=["free", "stale"])
+@pytest.mark.parametrize(
+    "stale", [pytest.param(False, marks=pytest.mark.slow, id="free"), pytest.param(True, id="stale")]
+)
 @pytest.mark.parametrize("locks", ["locks", "no locks"])
 def test_of_twenty_processes_at_once_just_one_has_it(tmp_path, locks, stale):
     if stale:
