@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+import pytest
+
 from livered_core.config.faults import CONNECTION_FAULTS, STREAM_FAULTS
 from livered_support import WAIT, livered, private_environment, started
 
