@@ -1,8 +1,9 @@
 """Pages that are followed word for word: their files are written, their commands are run, in their order.
 
 What a block of code is for stands in comments on the lines above it: ``<!-- write: PATH -->`` writes it to that file,
-``<!-- append: PATH -->`` adds it to one, ``<!-- screen -->`` shows what the command before it wrote, and
-``<!-- not run -->`` is for the reader alone.
+``<!-- append: PATH -->`` adds it to one, ``<!-- find: PATH -->`` is a piece of one for which the next block, below
+``<!-- in its place -->``, is written; ``<!-- exit code: N -->`` is how the commands end, and ``<!-- screen -->`` shows what
+the ones before it wrote.
 """
 
 from __future__ import annotations
@@ -64,13 +65,20 @@ def follow(text: str, folder: Path, environment: object, **settings: object) -> 
         Become ``LIVERED_...``.
     """
     output = {}
+    found: tuple[Path, str] | None = None
     for block in blocks_of(text):
         if "write" in block.marks:
             (folder / block.marks["write"]).write_text(block.text, encoding="utf-8")
         elif "append" in block.marks:
             with (folder / block.marks["append"]).open("a", encoding="utf-8") as file:
                 file.write(block.text)
-        elif block.language == "sh" and "not run" not in block.marks:
+        elif "find" in block.marks:
+            found = folder / block.marks["find"], block.text
+            assert found[0].read_text(encoding="utf-8").count(block.text) == 1, block.text
+        elif "in its place" in block.marks:
+            path, old = found
+            path.write_text(path.read_text(encoding="utf-8").replace(old, block.text), encoding="utf-8")
+        elif block.language == "sh":
             done = environment.run(folder, block.text, **settings)
             wanted = int(block.marks.get("exit code", 0))
             assert done.returncode == wanted, f"{block.text}\n{done.stdout}{done.stderr}"
