@@ -2,10 +2,12 @@
 #
 #   make demo       see NOMAD reduced live from a simulated beamline
 #   make test       all tests
-#   make check      ruff, mypy, lint-imports, then all tests (what CI runs)
+#   make check      ruff, mypy, lint-imports, the documentation, then all tests (what CI runs)
 #
 #   make setup      only make or renew .venv; the others do that by themselves
 #   make lint       only ruff; make types: only mypy; make imports: only lint-imports
+#   make docs       build the site of the documentation into build/site, strictly and without network
+#   make reference  write the pages anew that are made of the code: hooks, commands, names, packets, configuration
 #   make test-slow  the tests that the others leave out because they are long
 #   make faults     act out every fault, and write the table of docs/what-happens-when.md
 #   make soak       faults for an hour, a day of pulses, thousands of runs; SOAK_MINUTES=600 for a night
@@ -43,7 +45,7 @@ endif
 OURS := test $(VENV) = .venv || test -e $(STAMP)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow faults soak fuzz check lint types imports format bench screenshots wheels clean anew
+.PHONY: help setup demo test test-slow faults soak fuzz check lint types imports docs reference format bench screenshots wheels clean anew
 
 help:
 	@sed -n '/^$$/q; s/^#   //p' Makefile
@@ -93,7 +95,7 @@ FUZZ_EXAMPLES ?= 20000
 fuzz: setup
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m slow tests/testing/test_fuzz.py
 
-check: lint types imports test
+check: lint types imports docs test
 
 lint: setup
 	$(BIN)/ruff check .
@@ -104,6 +106,20 @@ types: setup
 
 imports: setup
 	$(BIN)/lint-imports
+
+# Always anew: of a page that is kept from before, no warning would be said again.
+docs: setup
+	@rm -rf build/site
+	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --keep-going --quiet --fresh-env --write-all \
+		--conf-dir docs --doctree-dir build/doctrees . build/site
+	@echo 'The site is at build/site/index.html.'
+
+reference: setup
+	$(BIN)/python -m livered_core.config.reference docs/configuration.md
+	$(BIN)/python docs/tools/make_hooks_reference.py
+	$(BIN)/python docs/tools/make_cli_reference.py
+	$(BIN)/python docs/tools/make_api_reference.py
+	$(BIN)/python docs/tools/make_adara_reference.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ from livered_core import Chunk, Curve, EventBatch, Result, RunInfo, SessionInfo,
 from livered_core.clocks import SystemClock
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.registry import LoadedPlugin
+from livered_core.testing import make_chunk, make_update
 
 
 def plugin(name: str, instance: Any) -> LoadedPlugin:
@@ -37,27 +38,12 @@ def chunk(sequence: int = 1, events: int = 1, pulses: int = 1, first_ns: int = 1
         event_offset=np.array([0] + [events] * pulses, np.int64),
         flags=np.zeros(pulses, np.uint32),
     )
-    return Chunk(sequence, "native", batch, first_ns, first_ns + pulses - 1, pulses, events, 10.0 * pulses)
+    return make_chunk(batch, sequence=sequence)
 
 
 def update(sequence: int = 1, final: bool = False) -> Update:
-    return Update(
-        sequence=sequence,
-        final=final,
-        n_chunks=1,
-        n_pulses=1,
-        n_events=1,
-        proton_charge_pc=10.0,
-        first_pulse_ns=1,
-        last_pulse_ns=1,
-        skipped_chunks=0,
-        skipped_events=0,
-        dropped_chunks=0,
-        dropped_events=0,
-        complete=True,
-        missing=(),
-        lag_ns=0,
-    )
+    counts = {"n_pulses": 1, "n_events": 1, "proton_charge_pc": 10.0, "first_pulse_ns": 1, "last_pulse_ns": 1}
+    return make_update(sequence, final=final, **counts)
 
 
 def result(run_number: int = 1, y: float = 1.0) -> Result:

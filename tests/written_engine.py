@@ -29,6 +29,20 @@ LOGS = (
 )
 
 
+def hook_row(hook: str, role: str = "owner", **more: Any) -> dict[str, Any]:
+    """What the engine writes of a hook of a plugin."""
+    row = {"hook": hook, "role": role, "calls": 12, "failures": 0, "mean_s": 0.0123, "last_s": 0.011}
+    rest = {"longest_s": 1.25, "last_error": "", "failures_in_a_row": 0, "running_s": None}
+    return {**row, **rest, **more}
+
+
+def plugin_row(name: str, *hooks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What the engine writes of a plugin."""
+    row = {"name": name, "version": "1.0", "distribution": f"livered-{name}", "class": f"{name}:Plugin"}
+    rest = {"file": f"/there/{name}.py", "kind": "wrapper", "data_models": ["native"], "since_ns": 10**18}
+    return {**row, **rest, "state": "runs", "reason": "", "hooks": list(hooks), **more}
+
+
 def banks(n_banks: int, n_points: int, scale: float, seed: int = 1) -> list[Curve]:
     """Make banks with peaks; all but their height stays the same."""
     edges = np.geomspace(0.5, 4.0, n_points + 1)
@@ -82,6 +96,19 @@ class WrittenEngine:
     phase: str = "between runs"
     run: RunInfo | None = None
     clock: SystemClock = attrs.field(factory=SystemClock)
+    plugins: list[dict[str, Any]] = attrs.field(
+        factory=lambda: [
+            plugin_row("tst", hook_row("process_chunk"), hook_row("post_process", calls=0, mean_s=None)),
+            plugin_row(
+                "filter",
+                hook_row(
+                    "process_chunk", "wrapper", failures=2, failures_in_a_row=2, last_error="ValueError: no"
+                ),
+                hook_row("run_started", failures=1, last_error="KeyError: 'x'"),
+                state="fails",
+            ),
+        ]
+    )
     _sequence: int = 0
     _lock: threading.RLock = attrs.field(factory=threading.RLock)
 
@@ -195,6 +222,7 @@ class WrittenEngine:
                 "paused": False,
             },
             "sinks": [],
+            "plugins": self.plugins,
             "logs": [{**log, "time_ns": now_ns} for log in LOGS],
             "logs_left_out": 0,
             "version": self.version,

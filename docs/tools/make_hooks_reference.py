@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from livered_core.hooks.spec import LIFECYCLE, OUTWARD, TRANSFORMS, LiveredHooks
@@ -32,6 +33,9 @@ KINDS = {
     "Outward": (OUTWARD, "Every plugin that implements the hook, a *sink*, is called with each result."),
 }
 """Kinds of hooks: which they are, and what is common to them."""
+
+PLACES = ("src/livered_core/hooks", "src/livered_core/publish", "plugins/*/src", "examples/*/src")
+"""Where to look for plugins that implement a hook, in this order."""
 
 TITLES = {
     "normal_run": "A normal run",
@@ -152,16 +156,24 @@ thread do at the same time, at the end of a run, is put into one order.
 def reference() -> str:
     """Write the whole page."""
     parts = [HEAD]
+    found = implementations()
     for kind, (hooks, about) in KINDS.items():
         parts.append(f"## {kind}\n\n{about}\n")
-        parts += [section(hook) for hook in hooks]
+        parts += [section(hook, found.get(hook, ())) for hook in hooks]
     parts += [KEPT, TRANSCRIPT_HEAD]
     parts += transcripts()
     return "\n".join(parts)
 
 
-def section(hook: str) -> str:
+def section(hook: str, implemented_by: Sequence[str] = ()) -> str:
     """Write what there is to say of one hook.
+
+    Parameters
+    ----------
+    hook
+        Its name.
+    implemented_by
+        Plugins to look at, as links.
 
     Raises
     ------
@@ -179,7 +191,39 @@ def section(hook: str) -> str:
     lines += [
         f"- **{label}**: {_markdown(body)}" for label, body in zip(found[1::2], found[2::2], strict=True)
     ]
+    lines.append(
+        f"- **Implemented by**: {', '.join(implemented_by) or 'none of the plugins of this repository'}"
+    )
     return "\n".join([*lines, "", "```python", *_code(example), "```", ""])
+
+
+def implementations() -> dict[str, list[str]]:
+    """Look for the plugins of this repository that implement each hook; gives links to their sources, by the hook."""
+    found: dict[str, dict[tuple[Path, str], str]] = {}
+    for place in PLACES:
+        for path in sorted(
+            path for folder in sorted(REPOSITORY.glob(place)) for path in folder.rglob("*.py")
+        ):
+            for kind in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(kind, ast.ClassDef):
+                    for hook, wraps in _hooks_of(kind):
+                        name = f"{kind.name}, a wrapper" if wraps else kind.name
+                        links = found.setdefault(hook, {})
+                        # An example may have a second version of its plugin beside the first.
+                        links.setdefault(
+                            (path.parent, kind.name),
+                            f"[{name}](../{path.relative_to(REPOSITORY).as_posix()})",
+                        )
+    return {hook: list(links.values()) for hook, links in found.items()}
+
+
+def _hooks_of(kind: ast.ClassDef) -> Iterator[tuple[str, bool]]:
+    """Give the methods that are marked with ``@hookimpl``, and whether they are wrappers."""
+    for method in kind.body:
+        if isinstance(method, ast.FunctionDef):
+            for mark in map(ast.unparse, method.decorator_list):
+                if mark.partition("(")[0] == "hookimpl":
+                    yield method.name, "wrapper=True" in mark
 
 
 def documentation(hook: str) -> str:

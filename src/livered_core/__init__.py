@@ -1,7 +1,8 @@
 """livered: live data reduction for neutron beamlines.
 
-This package gives the names that a plugin needs, and nothing else. ``livered_core.diffraction`` and
-``livered_core.geometry`` are public too.
+This package gives the names that a plugin needs, and nothing else. Public, too, are ``livered_core.diffraction``,
+``livered_core.geometry``, ``livered_core.references``, ``livered_core.workspaces`` (where data are Mantid's), and, for
+tests, ``livered_core.testing``.
 """
 
 from importlib.metadata import version as _version

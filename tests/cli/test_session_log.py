@@ -44,7 +44,7 @@ def test_every_line_is_an_object_also_what_plugins_print(tst, tmp_path):
     assert any(message.startswith("printed ") for message in messages)
     assert {line["message"] for line in written} <= set(messages)
     assert {line["run"] for line in written if "run" in line} == {7}
-    assert {line["plugin"] for line in written if "plugin" in line} == {"files", "sink"}
+    assert {line["plugin"] for line in written if "plugin" in line} == {"files", "sink", "tst"}
 
 
 def test_a_failure_has_its_run_plugin_chunk_and_traceback(tst, tmp_path):

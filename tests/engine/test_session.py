@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -98,6 +99,31 @@ def test_the_last_status_says_that_it_stopped_and_what_was_delivered(make_sessio
     assert (last["phase"], last["failure"], last["pid"]) == ("stopped", "", os.getpid())
     (files,) = last["sinks"]
     assert (files["name"], files["delivered"], files["unsent_finals"]) == ("files", 1, 0)
+
+
+def test_the_plugins_are_in_the_status_and_in_the_log_at_the_beginning_and_at_the_end(
+    make_session, tmp_path, caplog
+):
+    def script(consumer, stop):
+        consumer.run_began(run(3))
+        consumer.take_chunk(chunk())
+        consumer.run_ended(RunEndReason.ENDED)
+
+    caplog.set_level("INFO", "livered_core.engine.reporter")
+    assert make_session(script, "[plugins.clumsy]\n").run() == 0
+    rows = {row["name"]: row for row in status(tmp_path)["plugins"]}
+    assert list(rows) == ["tst", "files", "clumsy"]
+    assert rows["tst"]["class"] == "session_plugins:Plugin"
+    assert [rows[name]["state"] for name in rows] == ["runs", "runs", "fails"]
+    (hook,) = rows["clumsy"]["hooks"]
+    assert (hook["hook"], hook["calls"], hook["failures"]) == ("run_ended", 1, 1)
+    assert hook["last_error"] == "ValueError: <b>nothing</b>"
+    told = [record for record in caplog.records if record.name.endswith("reporter")]
+    said = [record.getMessage() for record in told if getattr(record, "plugin", "") == "clumsy"]
+    assert [re.sub("mean.*ms", "...", sentence.partition(";")[0]) for sentence in said] == [
+        "Plugin clumsy 1.0 (livered-session-test, observer, native and mantid data) runs: run_ended",
+        "Plugin clumsy 1.0 in this session: run_ended 1 call, ..., 1 FAILED (ValueError: <b>nothing</b>).",
+    ]
 
 
 def test_a_failure_is_in_the_last_status_and_ends_with_1(make_session, tmp_path, caplog):

@@ -22,6 +22,7 @@ PACKAGES = (
     "livered_core.diffraction",
     "livered_core.geometry",
     "livered_core.references",
+    "livered_core.workspaces",
     "livered_core.testing",
 )
 FILE = Path(__file__).with_name("names.txt")
@@ -35,7 +36,8 @@ def names_of(package: str) -> Iterator[str]:
 
 
 def _lines(path: str, thing: Any) -> Iterator[str]:
-    if not isinstance(thing, type):
+    # On Python 3.10 an alias such as Callable[[int], None] passes for a class.
+    if not isinstance(thing, type) or hasattr(thing, "__origin__"):
         yield f"{path}{_call(thing)}" if inspect.isroutine(thing) else f"{path}: {_kind(thing)}"
         return
     if issubclass(thing, enum.Enum):

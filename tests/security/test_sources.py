@@ -19,11 +19,13 @@ SOURCES = sorted(
 RUNS_SCRIPTS = {"livered_core/hooks/script_source.py", "livered_core/hooks/scripts.py"}
 """Running the facility's scripts is what these are for."""
 IMPORTS_BY_NAME = {
-    # Names of entry points, and what a person types when the page of the configuration is made.
+    # Names of entry points, and what a person types: when the page of the configuration is made, or a plugin is tried.
     "livered_core/config/reference.py",
     "livered_core/hooks/registry.py",
-    # A table in the source.
-    "livered_core/cli/__init__.py",
+    "livered_core/testing/named.py",
+    # Tables in the source.
+    "livered_core/cli/lazy.py",
+    "livered_core/testing/__init__.py",
     # Modules of livered and of the session's plugins alone; its own tests see to that.
     "livered_core/reduction/checkpoint_classes.py",
 }

@@ -176,7 +176,7 @@ def test_however_the_bytes_are_split_the_run_is_the_same(size):
     data = b"".join(encode(packet) for packet in (*PROLOGUE, *PULSES, end_run(5)))
 
     def in_pieces(client: Client) -> None:
-        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for begin in range(0, len(data), size):
             client.send_bytes(data[begin : begin + size])
         client.hold()

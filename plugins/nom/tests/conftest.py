@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import livered_nom
-from livered_core import Chunk, EventBatch, Instrument, InstrumentDefinition, RunInfo, SessionInfo
+from livered_core import Chunk, Instrument, InstrumentDefinition, RunInfo, SessionInfo
+from livered_core import testing as kit
 from livered_core.geometry import read_instrument
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -37,26 +38,18 @@ def instrument(definition: InstrumentDefinition) -> Instrument:
 @pytest.fixture(scope="session")
 def make_chunk() -> Callable[..., Chunk]:
     def make(pixel: Any, tof: Any, definition: InstrumentDefinition | None, charge: float = 3.6e9) -> Chunk:
-        tofs = np.asarray(tof, np.uint32)
-        batch = EventBatch(
-            pixel_id=np.asarray(pixel, np.uint32),
-            tof=tofs,
-            pulse_time_ns=np.array([1_700_000_000_000_000_000]),
-            proton_charge_pc=np.array([charge]),
-            event_offset=np.array([0, len(tofs)], np.int64),
-            flags=np.zeros(1, np.uint32),
-        )
-        time_ns = 1_700_000_000_000_000_000
-        return Chunk(1, "native", batch, time_ns, time_ns, 1, len(tofs), charge, {}, definition)
+        """Make a chunk of one pulse; times of flight are in ticks of 100 ns."""
+        events = kit.make_events(pixel, np.asarray(tof) / 10, proton_charge_pc=charge)
+        return kit.make_chunk(events, instrument=definition)
 
     return make
 
 
 @pytest.fixture
 def run() -> RunInfo:
-    return RunInfo(number=7, instrument="NOM", title="Diamond <powder>")
+    return kit.make_run(7, instrument="NOM", title="Diamond <powder>")
 
 
 @pytest.fixture
 def session() -> SessionInfo:
-    return SessionInfo("NOM", "native", "adara://localhost:31415", "", 0, "0.1.0", {})
+    return kit.make_session(instrument="NOM")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from checkpoint_support import FINGERPRINT, checkpoint, same
-from hooks_support import update
-from livered_core import Chunk, InstrumentDefinition, Result, RunInfo, SessionInfo, SlowLog
+from livered_core import Chunk, InstrumentDefinition, Result, RunInfo
 from livered_core.diffraction import Calibration, calibration_from_geometry, write_calibration
 from livered_core.geometry import read_instrument
 from livered_core.hooks.plugin_state import restore_states, save_states
 from livered_core.hooks.registry import LoadedPlugin
 from livered_core.publish.nexus import nexus_bytes
 from livered_core.reduction.checkpoint_store import CheckpointStore
+from livered_core.testing import make_chunk, make_events, make_log, make_session, make_update
 from livered_nom.counts import NomCounts
 from livered_nom.kept import NotedLogs
 from livered_nom.plugin import NomPlugin
@@ -27,18 +26,8 @@ from livered_nom.settings import NomSettings
 from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
 
-UPDATE = attrs.evolve(
-    update(final=True),
-    proton_charge_pc=3.6e9,
-    first_pulse_ns=1_700_000_000_000_000_000,
-    last_pulse_ns=1_700_000_060_000_000_000,
-)
-SESSION = SessionInfo("NOM", "native", "", "", 0, "", {}, live=False)
-
-
-def log(name: str, value: Any) -> dict[str, SlowLog]:
-    values: npt.NDArray[Any] = np.array([value], object if isinstance(value, str) else np.float64)
-    return {name: SlowLog(name, "", "", np.array([1_700_000_000_000_000_000]), values)}
+UPDATE = make_update(final=True, proton_charge_pc=3.6e9, last_pulse_ns=1_700_000_060_000_000_000)
+SESSION = make_session(instrument="NOM", live=False)
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +36,15 @@ def cache_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def chunks(make_chunk: Callable[..., Chunk], definition: InstrumentDefinition) -> list[Chunk]:
+def chunks(definition: InstrumentDefinition) -> list[Chunk]:
     """Two chunks; the composition is in a log of the first one alone."""
     rng = np.random.default_rng(3)
     pixels = read_instrument(definition).pixel_id
     made = []
-    for logs in ({**log("SampleFormula", "Si"), **log("BL1B:Temperature", 300.0)}, {}):
-        events = rng.choice(pixels, 60_000), rng.integers(3000, 166_670, 60_000)
-        made.append(attrs.evolve(make_chunk(*events, definition), logs=logs))
+    for logs in ({"SampleFormula": "Si", "BL1B:Temperature": 300.0}, {}):
+        pixel, tick = rng.choice(pixels, 60_000), rng.integers(3000, 166_670, 60_000)
+        events = make_events(pixel, tick / 10, proton_charge_pc=3.6e9)
+        made.append(make_chunk(events, instrument=definition, logs=logs))
     return made
 
 
@@ -215,7 +205,7 @@ def test_a_log_that_moves_something_is_kept(
     chunks: list[Chunk], run: RunInfo, tmp_path: Path, definition: InstrumentDefinition
 ) -> None:
     moving = InstrumentDefinition("NOM", definition.xml.replace("</instrument>", MOVED))
-    logs = {**chunks[0].logs, **log("moderator_z", -21.45)}
+    logs = {**chunks[0].logs, "moderator_z": make_log(-21.45, name="moderator_z")}
     first, second = (attrs.evolve(chunk, instrument=moving, logs=logs) for chunk in chunks)
     settings = NomSettings()
     whole = begun(settings, run)
@@ -233,7 +223,7 @@ def test_a_log_that_moves_something_is_kept(
 
 
 def test_logs_note_what_is_asked_for() -> None:
-    logs = NotedLogs({**log("a", 1.0), **log("b", 2.0)})
+    logs = NotedLogs({"a": make_log(1.0, name="a"), "b": make_log(2.0, name="b")})
     assert (len(logs), list(logs), "a" in logs, "c" in logs) == (2, ["a", "b"], True, False)
     assert logs.get("c") is None
     assert logs.asked() == {}

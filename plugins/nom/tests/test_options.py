@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from beamline_support import count_run, simulated_run
-from hooks_support import update
 from livered_core import (
     Chunk,
     Instrument,
@@ -19,22 +18,17 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
-    SlowLog,
 )
 from livered_core.diffraction import Patterns, VanadiumRod, rod_factor
 from livered_core.geometry import difc
+from livered_core.testing import make_log, make_update
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
 from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
 
 MakeChunk = Callable[..., Chunk]
-UPDATE = attrs.evolve(
-    update(),
-    proton_charge_pc=3.6e9,
-    first_pulse_ns=1_700_000_000_000_000_000,
-    last_pulse_ns=1_700_000_060_000_000_000,
-)
+UPDATE = make_update(proton_charge_pc=3.6e9, last_pulse_ns=1_700_000_060_000_000_000)
 
 
 def result_of(settings: NomSettings, chunk: Chunk, run: RunInfo) -> Result:
@@ -152,7 +146,7 @@ def test_the_composition_may_come_from_a_log(
     make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo
 ) -> None:
     plugin = NomPlugin(NomSettings())
-    logs = {"SampleFormula": SlowLog("SampleFormula", "", "", np.array([0]), np.array([" Si "], object))}
+    logs = {"SampleFormula": make_log(" Si ", name="SampleFormula")}
     plugin.process_chunk(attrs.evolve(make_chunk([1], [1], definition), logs=logs))
     plugin.process_chunk(make_chunk([1], [1], definition))  # a log comes when it changes
     scattering, problem = plugin._scattering(run)

@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import attrs
 import h5py
 import numpy as np
-import pluggy
 import pytest
 
-from hooks_support import update
 from livered_core import (
     Chunk,
     DataModelError,
@@ -30,18 +29,14 @@ from livered_core.diffraction import (
     write_calibration,
 )
 from livered_core.geometry import difc
-from livered_core.hooks.spec import LiveredHooks
+from livered_core.testing import PluginHarness, make_events, make_update, split_chunk
+from livered_core.testing import make_chunk as make_chunk_of
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
 from livered_nom.settings_total import TotalScatteringSettings
 
 ONE_BANK = TotalScatteringSettings(bank_q_min=(0.0,), bank_q_max=(0.0,))
-UPDATE = attrs.evolve(
-    update(),
-    proton_charge_pc=3.6e9,
-    first_pulse_ns=1_700_000_000_000_000_000,
-    last_pulse_ns=1_700_000_060_000_000_000,
-)
+UPDATE = make_update(proton_charge_pc=3.6e9, last_pulse_ns=1_700_000_060_000_000_000)
 MakeChunk = Callable[..., Chunk]
 
 DIAMOND_D = DIAMOND_A / np.sqrt([3.0, 8.0, 11.0])
@@ -97,13 +92,14 @@ def assert_diamond_in_every_bank(result: Result, tolerance_percent: float = 0.05
         )
 
 
-def test_pluggy_takes_it(session: SessionInfo) -> None:
-    manager = pluggy.PluginManager("livered")
-    manager.add_hookspecs(LiveredHooks)
-    manager.register(NomPlugin(settings=NomSettings()))
-    manager.check_pending()
-    manager.hook.session_started(session=session)
-    assert not manager.hook.accumulate.get_hookimpls()  # the default adds
+def test_livered_takes_it(make_chunk: MakeChunk, definition: InstrumentDefinition, run: RunInfo) -> None:
+    with PluginHarness(NomPlugin, run=run) as harness:
+        result = harness.reduce(make_chunk([20_000], [57_000], definition))
+    assert result.title == "Diamond <powder>"
+    assert dict(harness.session.plugins) == {"nom": version("livered-nom")}
+    owners = {call.hook: call.plugin for call in harness.transcript}
+    assert owners["process_chunk"] == owners["post_process"] == "nom"
+    assert owners["accumulate"] == "livered defaults"  # they add
 
 
 def test_diamond_stands_at_its_d_in_every_bank(
@@ -240,22 +236,20 @@ def test_without_charge_counts_are_shown_as_counts(
     assert all(np.isfinite(curve.y).all() and np.isfinite(curve.e).all() for curve in result.curves)
 
 
-def test_chunks_add_up_to_the_whole(
-    make_chunk: MakeChunk, definition: InstrumentDefinition, instrument: Instrument, run: RunInfo
+def test_it_does_not_matter_where_a_run_is_cut(
+    definition: InstrumentDefinition, instrument: Instrument, run: RunInfo
 ) -> None:
-    plugin = NomPlugin(NomSettings())
-    pixel, tof = diamond_events(calibration_from_geometry(instrument), 5000)
-    whole = plugin.process_chunk(make_chunk(pixel, tof, definition, 3000.0))
-    parts = [
-        plugin.process_chunk(make_chunk(pixel[part], tof[part], definition, 1000.0))
-        for part in (slice(10), slice(10, 4000), slice(4000, None))
-    ]
-    total = parts[0] + parts[1] + parts[2]
-    np.testing.assert_array_equal(total.d.counts, whole.d.counts)
-    np.testing.assert_array_equal(total.q.counts, whole.q.counts)
-    np.testing.assert_array_equal(total.pixels, whole.pixels)
-    one, other = plugin.post_process(total, run, UPDATE), plugin.post_process(whole, run, UPDATE)
+    pixel, tick = diamond_events(calibration_from_geometry(instrument), 5000)
+    events = make_events(pixel, tick / 10, pulses=30, proton_charge_pc=100.0)
+    chunk = make_chunk_of(events, instrument=definition)
+    whole, parts = (PluginHarness(NomPlugin, run=run) for _ in range(2))
+    one, other = whole.reduce(chunk), parts.reduce(*split_chunk(chunk, [1, 9, 20]))
+    for name in ("d", "q"):
+        left, right = getattr(whole.accumulated, name), getattr(parts.accumulated, name)
+        np.testing.assert_array_equal(left.counts, right.counts)
+    np.testing.assert_array_equal(whole.accumulated.pixels, parts.accumulated.pixels)
     assert one.metadata == other.metadata
+    assert one.metadata["n_events"] == 5000
     for left, right in zip(one.curves, other.curves, strict=True):
         np.testing.assert_array_equal(left.y, right.y)
 

@@ -15,7 +15,6 @@ import pytest
 
 import livered_nom.counting
 from beamline_support import count_run, simulated_run
-from hooks_support import update
 from livered_core import (
     Chunk,
     DataModelError,
@@ -23,11 +22,11 @@ from livered_core import (
     Result,
     RunInfo,
     SessionInfo,
-    SlowLog,
 )
 from livered_core.publish.mantid_file import mantid_bytes
 from livered_core.publish.nexus import nexus_bytes
 from livered_core.references import read_reduced, read_run
+from livered_core.testing import make_log, make_session, make_update
 from livered_nom.counts import NomCounts
 from livered_nom.plugin import NomPlugin
 from livered_nom.settings import NomSettings
@@ -35,13 +34,8 @@ from livered_nom.settings_references import ReferenceSettings
 from livered_nom.settings_total import TotalScatteringSettings
 from nexus_support import write_nexus
 
-UPDATE = attrs.evolve(
-    update(),
-    proton_charge_pc=3.6e9,
-    first_pulse_ns=1_700_000_000_000_000_000,
-    last_pulse_ns=1_700_000_060_000_000_000,
-)
-SESSION = SessionInfo("NOM", "native", "", "", 0, "", {})
+UPDATE = make_update(n_pulses=1, proton_charge_pc=3.6e9, last_pulse_ns=1_700_000_060_000_000_000)
+SESSION = make_session(instrument="NOM")
 RELATIVE = "intensity relative to vanadium"
 
 
@@ -560,10 +554,7 @@ CHARACTERIZATION = """\
 
 
 def with_logs(chunk: Chunk, **values: float) -> Chunk:
-    logs = {
-        name: SlowLog(name, "chopper", "", np.array([0], np.int64), np.array([value]))
-        for name, value in values.items()
-    }
+    logs = {name: make_log(value, name=name, device="chopper") for name, value in values.items()}
     return attrs.evolve(chunk, logs=logs)
 
 

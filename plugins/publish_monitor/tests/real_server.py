@@ -60,11 +60,11 @@ class RealServer:
             )
         with socket.socket() as reserved:
             reserved.bind(("127.0.0.1", 0))
-            self.server_port = reserved.getsockname()[1]
+            self.port = reserved.getsockname()[1]
         self.log = folder / "server.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._manage("runserver", "--noreload", f"127.0.0.1:{self.server_port}"),
+                self._manage("runserver", "--noreload", f"127.0.0.1:{self.port}"),
                 stdout=log,
                 stderr=log,
                 env=self._environ,
@@ -77,7 +77,7 @@ class RealServer:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:

@@ -29,6 +29,8 @@ from livered_core.errors import HookError, PluginError
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.hooks.registry import LoadedPlugin
 from livered_core.model import HookFailure, Receipt
+from livered_core.testing.monitor_answers import drops, keeps_silent, replies
+from livered_core.testing.monitor_request import HTML
 from livered_publish_monitor.plugin import PublishMonitorPlugin
 
 from .conftest import PASSWORD, an_update
@@ -70,13 +72,13 @@ def test_a_result_is_posted_and_a_receipt_given(
     server: Any, make_plugin: MakePlugin, post: Post, clock: Any
 ) -> None:
     receipt = post(make_plugin(server.url))
-    kind, page = server.pages["nom", 7]
-    assert kind == 1
+    assert server.pages["nom", 7].data_type == HTML
+    page = server.pages["nom", 7].text
     assert page.startswith("<div")
     assert "diamond" in page
     assert receipt == Receipt(
-        where=f"http://127.0.0.1:{server.server_port}/plots/nom/7/upload_plot_data/",
-        when_ns=clock.ns,
+        where=f"http://127.0.0.1:{server.port}/plots/nom/7/upload_plot_data/",
+        when_ns=clock.now_ns(),
         size=len(page.encode()),
     )
 
@@ -84,7 +86,7 @@ def test_a_result_is_posted_and_a_receipt_given(
 def test_the_connection_is_used_again(server: Any, make_plugin: MakePlugin, post: Post, clock: Any) -> None:
     plugin = make_plugin(server.url)
     for sequence in (1, 2, 3):
-        clock.seconds += 30
+        clock.advance(30)
         assert post(plugin, sequence=sequence) is not None
     assert len(server.requests) == 3
     assert server.connections == 1
@@ -94,7 +96,7 @@ def test_the_page_names_the_session_s_versions(server: Any, make_plugin: MakePlu
     plugin = make_plugin(server.url)
     plugin.session_started(SessionInfo("NOM", "native", "file", "/out", 1, "8.8.8", {"nom": "7.7.7"}))
     post(plugin)
-    assert "livered-core 8.8.8, nom 7.7.7" in server.pages["nom", 7][1]
+    assert "livered-core 8.8.8, nom 7.7.7" in server.pages["nom", 7].text
 
 
 def test_results_that_come_too_soon_are_put_off_and_final_ones_never(
@@ -102,14 +104,14 @@ def test_results_that_come_too_soon_are_put_off_and_final_ones_never(
 ) -> None:
     plugin = make_plugin(server.url, min_interval=10.0)
     assert post(plugin, sequence=1) is not None
-    clock.seconds += 9.5
+    clock.advance(9.5)
     with pytest.raises(SinkLater) as caught:
         post(plugin, sequence=2)
     assert caught.value.seconds == pytest.approx(0.5)
-    clock.seconds += 0.6
+    clock.advance(0.6)
     assert post(plugin, sequence=3) is not None
     assert post(plugin, sequence=4, final=True) is not None
-    assert "final" in server.pages["nom", 7][1]
+    assert "final" in server.pages["nom", 7].text
     assert len(server.requests) == 3
 
 
@@ -118,11 +120,10 @@ def test_a_result_that_shows_what_the_last_one_showed_is_not_sent(
 ) -> None:
     plugin = make_plugin(server.url)
     assert post(plugin, sequence=1) is not None
-    clock.seconds += 60
-    clock.ns += 60 * 10**9
+    clock.advance(60)
     assert post(plugin, sequence=2, same=True) is None
     assert post(plugin, sequence=3, missing=("One chunk.",), same=True) is not None
-    clock.seconds += 60
+    clock.advance(60)
     assert post(plugin, sequence=4, final=True, same=True) is not None
     assert len(server.requests) == 3
 
@@ -131,10 +132,10 @@ def test_what_failed_is_sent_although_it_is_the_same(
     server: Any, make_plugin: MakePlugin, post: Post
 ) -> None:
     plugin = make_plugin(server.url)
-    server.forced = lambda handler: handler.answer(500)
+    server.answer_with(then=replies(500))
     with pytest.raises(SinkUnavailable):
         post(plugin)
-    server.forced = None
+    server.answer_with()
     assert post(plugin, same=True) is not None
 
 
@@ -154,7 +155,7 @@ def test_nothing_of_a_run_is_posted_after_its_final_result(
     plugin = make_plugin(server.url)
     post(plugin, final=True)
     post(plugin, number=8, final=True)
-    clock.seconds += 1000
+    clock.advance(1000)
     assert post(plugin, sequence=9, final=final) is None
     assert len(server.requests) == 2
 
@@ -175,17 +176,17 @@ def test_final_results_can_be_left_to_the_reduction_that_follows(
     plugin = make_plugin(server.url, final=False)
     assert post(plugin) is not None
     assert post(plugin, final=True) is None
-    clock.seconds += 1000
+    clock.advance(1000)
     assert post(plugin) is None
     assert len(server.requests) == 1
 
 
 def test_a_failed_post_does_not_hold_up_the_next(server: Any, make_plugin: MakePlugin, post: Post) -> None:
     plugin = make_plugin(server.url, min_interval=1000.0)
-    server.forced = lambda handler: handler.answer(503)
+    server.answer_with(then=replies(503))
     with pytest.raises(SinkUnavailable):
         post(plugin)
-    server.forced = None
+    server.answer_with()
     assert post(plugin) is not None
 
 
@@ -206,7 +207,7 @@ def test_a_failed_post_does_not_hold_up_the_next(server: Any, make_plugin: MakeP
 def test_an_answer_other_than_200_is_told_in_a_sentence(
     server: Any, make_plugin: MakePlugin, post: Post, status: int, error: type[PluginError], says: str
 ) -> None:
-    server.forced = lambda handler: handler.answer(status, body=b"<h1>no</h1>")
+    server.answer_with(then=replies(status, body=b"<h1>no</h1>"))
     with pytest.raises(error, match=says) as caught:
         post(make_plugin(server.url))
     assert "\n" not in str(caught.value)
@@ -229,7 +230,7 @@ class TestRefusals:
             post(plugin, final=True)
         write_credentials(password="wrong")  # another file of the same content
         for final in (True, False):
-            clock.seconds += 100
+            clock.advance(100)
             with pytest.raises(SinkLater) as caught:
                 post(plugin, final=final)
             assert caught.value.seconds == 30
@@ -242,15 +243,15 @@ class TestRefusals:
         self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any, status: int
     ) -> None:
         plugin = make_plugin(server.url)
-        server.forced = lambda handler: handler.answer(status)
+        server.answer_with(then=replies(status))
         with pytest.raises(SinkUnavailable):
             post(plugin)
-        clock.seconds += 3590
+        clock.advance(3590)
         with pytest.raises(SinkLater) as caught:
             post(plugin)
         assert caught.value.seconds == pytest.approx(10)
-        server.forced = None
-        clock.seconds += 11
+        server.answer_with()
+        clock.advance(11)
         assert post(plugin) is not None
         assert len(server.requests) == 2
 
@@ -258,29 +259,29 @@ class TestRefusals:
         self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any
     ) -> None:
         plugin = make_plugin(server.url)
-        server.forced = lambda handler: handler.answer(400)
+        server.answer_with(then=replies(400))
         for pause in (60, 120, 240):
             with pytest.raises(SinkRejected):
                 post(plugin)
-            clock.seconds += pause - 1
+            clock.advance(pause - 1)
             with pytest.raises(SinkLater):
                 post(plugin)
-            clock.seconds += 2
+            clock.advance(2)
             n_asked = len(server.requests)
         with pytest.raises(SinkRejected):
             post(plugin)
         assert len(server.requests) == n_asked + 1
-        clock.seconds += 10_000
+        clock.advance(10_000)
         with pytest.raises(SinkLater):
             post(plugin, same=True)
         assert len(server.requests) == n_asked + 1
-        server.forced = None
+        server.answer_with()
         assert post(plugin) is not None
-        server.forced = lambda handler: handler.answer(400)
-        clock.seconds += 100
+        server.answer_with(then=replies(400))
+        clock.advance(100)
         with pytest.raises(SinkRejected):
             post(plugin)
-        clock.seconds += 61
+        clock.advance(61)
         with pytest.raises(SinkRejected):
             post(plugin)
 
@@ -288,23 +289,23 @@ class TestRefusals:
         self, server: Any, make_plugin: MakePlugin, post: Post
     ) -> None:
         plugin = make_plugin(server.url)
-        server.forced = lambda handler: handler.answer(400)
+        server.answer_with(then=replies(400))
         with pytest.raises(SinkRejected):
             post(plugin)
-        server.forced = None
+        server.answer_with()
         assert post(plugin, final=True) is not None
 
     def test_where_nothing_takes_plots_final_results_wait_too(
         self, server: Any, make_plugin: MakePlugin, post: Post, clock: Any
     ) -> None:
         plugin = make_plugin(server.url)
-        server.forced = lambda handler: handler.answer(404)
+        server.answer_with(then=replies(404))
         with pytest.raises(SinkUnavailable):
             post(plugin, final=True)
         with pytest.raises(SinkLater):
             post(plugin, final=True, same=True)
-        server.forced = None
-        clock.seconds += 61
+        server.answer_with()
+        clock.advance(61)
         assert post(plugin, final=True, same=True) is not None
 
     @pytest.mark.parametrize(
@@ -331,15 +332,15 @@ class TestRefusals:
         status: int,
     ) -> None:
         plugin = make_plugin(server.url)
-        server.forced = lambda handler: handler.answer(status, {"Retry-After": header})
+        server.answer_with(then=replies(status, retry_after=header))
         with pytest.raises(SinkUnavailable, match=str(status)):
             post(plugin, final=True)
-        server.forced = None
+        server.answer_with()
         if seconds:
-            clock.seconds += seconds - 1
+            clock.advance(seconds - 1)
             with pytest.raises(SinkLater):
                 post(plugin, final=True)
-            clock.seconds += 2
+            clock.advance(2)
         assert post(plugin, final=True) is not None
         assert len(server.requests) == 2
 
@@ -367,21 +368,21 @@ def test_an_address_that_the_server_does_not_have_is_told(
     server: Any, make_plugin: MakePlugin, post: Post
 ) -> None:
     with pytest.raises(SinkUnavailable, match="has no /plot/7"):
-        post(make_plugin(f"http://127.0.0.1:{server.server_port}/plot/{{run}}"))
+        post(make_plugin(f"http://127.0.0.1:{server.port}/plot/{{run}}"))
 
 
 def test_a_page_with_status_200_is_not_taken_for_success(
     server: Any, make_plugin: MakePlugin, post: Post
 ) -> None:
-    server.forced = lambda handler: handler.answer(200, body=b"\n<html>please log in</html>")
+    server.answer_with(then=replies(200, body=b"\n<html>please log in</html>"))
     with pytest.raises(SinkUnavailable, match="login page"):
         post(make_plugin(server.url))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(server: Any, make_plugin: MakePlugin, post: Post, status: int) -> None:
-    target = f"http://localhost:{server.server_port}/plots/nom/7/upload_plot_data/"
-    server.forced = lambda handler: handler.answer(status, {"Location": target})
+    target = f"http://localhost:{server.port}/plots/nom/7/upload_plot_data/"
+    server.answer_with(then=replies(status, headers={"Location": target}))
     with pytest.raises(SinkUnavailable, match="redirects"):
         post(make_plugin(server.url))
     assert len(server.requests) == 1
@@ -438,7 +439,7 @@ def test_an_endless_answer_is_not_read_to_its_end(server: Any, make_plugin: Make
             handler.wfile.write(b"x" * 65536)
             sent += 65536
 
-    server.forced = endless
+    server.answer_with(then=endless)
     post(make_plugin(server.url))
     assert sent < 50_000_000
 
@@ -491,25 +492,19 @@ class TestThePassword:
     """It is nowhere but in the post."""
 
     def answers(self) -> dict[str, Callable[[Any], None]]:
-        def hang_up(handler: Any) -> None:
-            handler.close_connection = True
-
         def echo(handler: Any) -> None:
-            handler.answer(400, body=f"password={PASSWORD}".encode())
+            handler.respond(400, body=f"password={PASSWORD}".encode())
 
         def echo_in_place(handler: Any) -> None:
-            handler.answer(302, {"Location": "https://elsewhere.example/"})
+            handler.respond(302, {"Location": "https://elsewhere.example/"})
 
-        statuses = {
-            str(status): lambda handler, status=status: handler.answer(status)
-            for status in (400, 401, 403, 404, 413, 429, 500, 503)
-        }
+        statuses = {str(status): replies(status) for status in (400, 401, 403, 404, 413, 429, 500, 503)}
         return {
-            "hang up": hang_up,
-            "hang": lambda handler: handler.rfile.read(1),
+            "hang up": drops,
+            "hang": keeps_silent,
             "echo": echo,
             "redirect": echo_in_place,
-            "page": lambda handler: handler.answer(200, body=b"<html>"),
+            "page": replies(200, body=b"<html>"),
             **statuses,
         }
 
@@ -521,9 +516,9 @@ class TestThePassword:
             handler.close_connection = True
 
         target = f"https://elsewhere.example/login?password={PASSWORD}#{PASSWORD}"
-        redirect = lambda handler: handler.answer(302, {"Location": target})  # noqa: E731
+        redirect = replies(302, headers={"Location": target})
         for answer, says in ((no_http, "no HTTP"), (redirect, r"redirects \(302\) to 'https://elsewhere")):
-            server.forced = answer
+            server.answer_with(then=answer)
             with pytest.raises(SinkUnavailable, match=says) as caught:
                 post(make_plugin(server.url))
             # Without the frame of this test, which knows it.
@@ -573,9 +568,9 @@ class TestThePassword:
 
         answers = self.answers()
         for answer in answers.values():
-            server.forced = answer
+            server.answer_with(then=answer)
             fails()
-        server.forced = None
+        server.answer_with()
         fails(credentials_file=write_credentials(mode=0o644))
         broken = tmp_path / "broken.toml"
         for content in (f'username = "live"\npassword = {PASSWORD}', f'{{"publisher_password": "{PASSWORD}"'):
@@ -589,7 +584,7 @@ class TestThePassword:
 
         # With a login that is taken too.
         harmless(repr(make_plugin(server.url).post_publish(result, run, an_update())))
-        harmless(*(page for _, page in server.pages.values()))
+        harmless(*(page.text for page in server.pages.values()))
         written = capfd.readouterr()
         assert "HTTP/1.1" in caplog.text  # the client's own log was seen
         harmless(caplog.text, written.out, written.err)
@@ -624,10 +619,10 @@ def test_check_reads_the_login_and_asks_nobody(
 
 def test_check_tells_what_is_no_live_data_server(server: Any, make_plugin: MakePlugin) -> None:
     plugin = make_plugin(server.url)
-    server.forced = lambda handler: handler.answer(200)
+    server.answer_with(then=replies(200))
     [problem] = plugin.check_connection()
     assert "no live data server" in problem
-    server.forced = lambda handler: handler.answer(500)
+    server.answer_with(then=replies(500))
     [problem] = plugin.check_connection()
     assert "500" in problem
 

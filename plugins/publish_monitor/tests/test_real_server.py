@@ -19,7 +19,7 @@ from livered_core import Result, RunInfo, SinkUnavailable, Update
 from livered_publish_monitor.plugin import PublishMonitorPlugin
 from livered_support import livered
 
-from .conftest import PASSWORD, USERNAME, LiveServer
+from .conftest import PASSWORD, USERNAME, a_server
 from .pages import Elements, figures_of
 from .real_server import RealServer, why_not
 
@@ -44,14 +44,13 @@ def live_server(request: pytest.FixtureRequest) -> Iterator[Any]:
     if request.param == "real":
         yield request.getfixturevalue("real_server")
         return
-    double = LiveServer()
-    yield double
-    double.stop()
+    with a_server() as double:
+        yield double
 
 
 @pytest.fixture
 def client(live_server: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{live_server.server_port}") as made:
+    with httpx.Client(base_url=f"http://127.0.0.1:{live_server.port}") as made:
         yield made
 
 
@@ -190,5 +189,5 @@ def test_a_simulated_run_arrives(
     assert "bank 1 - 15 deg" in labels
     assert len(page.content) < 500_000
     log = (tmp_path / "livereduce.log").read_text()
-    assert f"bytes to http://127.0.0.1:{real_server.server_port}/plots/nom/5/" in log
+    assert f"bytes to http://127.0.0.1:{real_server.port}/plots/nom/5/" in log
     assert PASSWORD not in log + done.stdout + done.stderr

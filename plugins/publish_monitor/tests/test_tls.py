@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from livered_core import Receipt, Result, RunInfo, SinkUnavailable
+from livered_core.testing.monitor_request import HTML
 from livered_publish_monitor.plugin import PublishMonitorPlugin
 from livered_publish_monitor.trust import Trust
 
@@ -73,7 +74,7 @@ def test_a_certificate_of_the_configured_authority_is_trusted(
     receipt = post(make_plugin(tls_server.url, ca_file=certificate))
     assert receipt is not None
     assert receipt.where.startswith("https://")
-    assert tls_server.pages["nom", 7][0] == 1
+    assert tls_server.pages["nom", 7].data_type == HTML
 
 
 def test_the_certificate_must_be_for_the_host(

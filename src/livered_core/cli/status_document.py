@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from livered_core.cli.plugins_seen import rows_in
 from livered_core.cli.status_facts import plugin_failures, safe, sinks_of
 from livered_core.cli.status_findings import EXIT_CODES, Finding, exit_code_of, verdict_of
 from livered_core.cli.status_sight import Sight
@@ -89,6 +90,7 @@ def _instrument(sight: Sight, findings: Sequence[Finding]) -> dict[str, Any]:
         "source": status.get("source"),
         "sinks": sinks_of(sight),
         "plugins": table_of(session, "plugins"),
+        "plugin_rows": rows_in(status),
         "failures": [
             {key: failure.get(key) for key in ("time_ns", "run", "plugin", "hook", "sentence", "consecutive")}
             for failure in plugin_failures(sight)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from livered_core.cli.numbers import in_si, in_uah
+from livered_core.cli.plugins_seen import hook_lines, rows_in
 from livered_core.cli.status_facts import (
     has_ended,
     last_run,
@@ -161,6 +162,9 @@ def _plugin_rows(sight: Sight, *, everything: bool) -> Iterator[_Row]:
     plugins = table_of(session, "plugins")
     if plugins:
         yield "plugins", ", ".join(f"{name} {version}" for name, version in plugins.items())
+    for row in rows_in(sight.status) if everything else ():
+        yield "plugin", f"{row['name']} {row['version']} {row['state']}. {row['reason']}"
+        yield from (("  hook", line) for line in hook_lines(row))
     failures = plugin_failures(sight)
     for failure in failures if everything else failures[:1]:
         yield "failure", f"{clock_time(time_of(failure, 'time_ns'), sight.now_ns)}: {failure.get('sentence')}"

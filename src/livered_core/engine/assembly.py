@@ -23,6 +23,7 @@ from livered_core.engine.instance_lock import InstanceLock
 from livered_core.engine.memory_advice import StartAdvice
 from livered_core.engine.memory_guard import MemoryGuard
 from livered_core.engine.native import native_source
+from livered_core.engine.plugin_rows import PluginBook
 from livered_core.engine.publishing import publish_worker
 from livered_core.engine.reload import Reloader
 from livered_core.engine.reload_setup import LoadAgain, make_reloader
@@ -31,6 +32,7 @@ from livered_core.engine.request import start_problem
 from livered_core.engine.setup import LoadedConfiguration, make_plugins
 from livered_core.engine.simulated import simulated_beamline
 from livered_core.errors import ConfigError
+from livered_core.hooks.calls import CallListener
 from livered_core.hooks.dispatch import Dispatcher
 from livered_core.model import Result, RunInfo, SessionInfo, Update
 from livered_core.publish.books import Books
@@ -61,6 +63,8 @@ class Task:
         For the places of folders.
     again
         Loads the configuration as at the start; None where nothing is taken up while the session runs.
+    listener
+        Is told of each call of a hook, on its thread; None where nobody listens.
     """
 
     loaded: LoadedConfiguration
@@ -69,6 +73,7 @@ class Task:
     make_source: Callable[[Config, Clock], Source] | None
     environ: Mapping[str, str]
     again: LoadAgain | None
+    listener: CallListener | None = None
 
     @property
     def name(self) -> str:
@@ -127,6 +132,7 @@ class Parts:
     """The objects of a session; what is None is not wanted in it."""
 
     hooks: Dispatcher
+    plugins: PluginBook
     worker: PublishWorker
     pipeline: Pipeline
     source: Source
@@ -183,7 +189,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         config = attrs.evolve(config, address=simulator.address)
     books = Books(folder, session_id, clock)
     results = ResultFiles(folder, books.runs)
-    hooks = Dispatcher(plugins, config.hooks.owner, clock, books)
+    hooks = Dispatcher(plugins, config.hooks.owner, clock, books, task.listener)
     worker = publish_worker(config, hooks, results, books, clock, task.state_folder if live else None, stack)
     checkpoints = _checkpoints(task, config, backend, hooks, links, clock, advice)
     source = _source(
@@ -236,6 +242,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
     stack.callback(disks.close)
     return Parts(
         hooks=hooks,
+        plugins=PluginBook(hooks, links.reloaded, clock),
         worker=worker,
         pipeline=pipeline,
         source=source,

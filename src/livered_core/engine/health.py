@@ -11,6 +11,7 @@ import attrs
 from livered_core.engine.checkpoint_writer import CheckpointStatus
 from livered_core.engine.disk_watch import DiskStatus
 from livered_core.engine.memory_guard import MemoryStatus
+from livered_core.engine.plugin_rows import PluginRow, rows_as_dicts
 from livered_core.errors import LiveredError
 from livered_core.model import Result, RunInfo, SlowLog, Update
 from livered_core.model.text import one_line
@@ -89,6 +90,8 @@ class Health:
     reload
         What became of changes of plugins and settings, as `livered_core.engine.reload.Reloader.status` has it; None
         where nothing is taken up.
+    plugins
+        The plugins that run, and what their hooks have done, in the order of their calls.
     """
 
     phase: Phase
@@ -116,6 +119,7 @@ class Health:
     memory: MemoryStatus | None = None
     disk: DiskStatus | None = None
     reload: Mapping[str, Any] | None = None
+    plugins: tuple[PluginRow, ...] = ()
 
     @property
     def lag_s(self) -> float | None:
@@ -253,6 +257,7 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "disk": None if health.disk is None else attrs.asdict(health.disk),
         "reload": None if health.reload is None else dict(health.reload),
         "sinks": [attrs.asdict(sink) for sink in health.sinks],
+        "plugins": rows_as_dicts(health.plugins),
         "logs": logs,
         "logs_left_out": logs_left_out,
     }

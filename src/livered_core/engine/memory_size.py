@@ -12,6 +12,8 @@ import numpy as np
 
 _MOST_OBJECTS: Final = 200_000
 """Objects that are looked at; of more, the number is too small."""
+_ASKED: Final = ("getMemorySize", "underlying_size")
+"""Methods by which objects say what they take: those of Mantid's workspaces and of scipp's arrays."""
 _LEAVES: Final = (int, float, complex, bool, str, bytes, bytearray, type(None))
 
 
@@ -22,7 +24,7 @@ def memory_size(thing: Any) -> int:
     ----------
     thing
         Anything; it may change meanwhile on another thread, and is not changed. Arrays count with the memory that they
-        are views of. Objects with a method ``getMemorySize``, such as Mantid's workspaces, are asked.
+        are views of. Objects that know their size, such as Mantid's workspaces and scipp's arrays, are asked.
     """
     seen: dict[int, Any] = {}
     total = 0
@@ -52,9 +54,10 @@ def _look(thing: Any) -> tuple[int, list[Any]]:
     own = sys.getsizeof(thing, 0)
     if isinstance(thing, _LEAVES):
         return own, []
-    asked = getattr(type(thing), "getMemorySize", None)
-    if callable(asked):
-        return int(asked(thing)), []
+    for name in _ASKED:
+        asked = getattr(type(thing), name, None)
+        if callable(asked):
+            return int(asked(thing)), []
     if isinstance(thing, Mapping):
         return own, [part for pair in list(thing.items()) for part in pair]
     if isinstance(thing, (list, tuple, set, frozenset, deque)):

@@ -14,6 +14,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health, health_as_dict
+from livered_core.engine.plugin_story import PluginStory
 from livered_core.engine.story import Story, beginning
 from livered_core.engine.watching import LOOK_AFTER_S, REDUCTION, SinkTroubles, Standstill, log_file, place_of
 from livered_core.errors import LiveredError
@@ -74,6 +75,7 @@ class Reporter:
         self._standstill = Standstill()
         self._sinks = SinkTroubles()
         self._story = Story()
+        self._plugins = PluginStory()
         self._session = session
         self._session_id = session_id
         self._said: set[type[BaseException]] = set()
@@ -100,6 +102,7 @@ class Reporter:
             self._thread.join(_PATIENCE_S)
         if not self._thread.is_alive():
             self._report()
+        _say_of_plugins(self._plugins.endings())
 
     def _run(self) -> None:
         while not self._clock.wait(self._ends, STATUS_EVERY_S):
@@ -129,6 +132,7 @@ class Reporter:
         if health is None:
             return
         now_s, source = self._clock.monotonic(), health.source
+        _say_of_plugins(self._plugins.update(health.plugins))
         for number, sentence in self._story.update(health, now_s):
             if number:
                 _log.info("Run %d: %s", number, sentence)
@@ -166,6 +170,11 @@ class Reporter:
             "failures_version": failures_version,
         }
         self._folder.replace("status.json", lines_of(status))
+
+
+def _say_of_plugins(said: list[tuple[str, str]]) -> None:
+    for plugin, sentence in said:
+        _log.info("%s", sentence, extra={"plugin": plugin})
 
 
 def session_as_dict(session: SessionInfo, session_id: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from livered_core.engine.memory_guard import MemoryLimitReached
 from livered_core.engine.reload_setup import LoadAgain
 from livered_core.engine.setup import LoadedConfiguration
 from livered_core.errors import EXIT_DIED, EXIT_OK, SourceError
+from livered_core.hooks.calls import CallListener
 from livered_core.model import Result, RunEndReason, RunInfo, Update
 from livered_core.publish.latest import Latest
 from livered_core.recording import Recording
@@ -101,6 +102,10 @@ class Session:
         """After the end: whether the process must end at once, because something cannot be ended."""
         return self._hung or (self._parts is not None and self._parts.source.status().stuck)
 
+    def tell_calls(self, listener: CallListener) -> None:
+        """Have somebody told of each call of a hook, on its thread; called before `run`."""
+        self._task = attrs.evolve(self._task, listener=listener)
+
     def stop(self) -> None:
         """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""
         self._stop.set()
@@ -131,12 +136,14 @@ class Session:
             phase=self._own_phase(),
             failure="" if self._failure is None else failure_sentence(self._failure),
         )
+        reload = None if parts.reloader is None else parts.reloader.status()
         return attrs.evolve(
             reduction,
             checkpoint=None if parts.checkpoints is None else parts.checkpoints.status(),
             memory=parts.memory.status(),
             disk=parts.disks.status(),
-            reload=None if parts.reloader is None else parts.reloader.status(),
+            reload=reload,
+            plugins=parts.plugins.rows(reload),
         )
 
     def _own_phase(self) -> Phase | None:

@@ -103,6 +103,7 @@ def load_configuration(
     *,
     defaults: Layer | None = None,
     available: Iterable[EntryPoint] | None = None,
+    standard: bool = True,
 ) -> LoadedConfiguration:
     """Find the instrument's plugin, lay the configuration together and check all of it.
 
@@ -123,6 +124,8 @@ def load_configuration(
         Values laid over the plugin's own, below those of files: `simulated_defaults` or `recorded_defaults`.
     available
         Entry points to look in; by default all that are installed.
+    standard
+        Whether the files at the standard places count.
 
     Raises
     ------
@@ -138,7 +141,9 @@ def load_configuration(
     name = asked if entry is None else entry.instrument or entry.name
     packaged = None if entry is None else packaged_defaults(entry)
     merged = merge(
-        configuration_layers(name, config_file, flags, environ, packaged=packaged, defaults=defaults)
+        configuration_layers(
+            name, config_file, flags, environ, packaged=packaged, defaults=defaults, standard=standard
+        )
     )
     problems: list[str] = []
     wanted = [] if entry is None else [entry]
@@ -241,6 +246,7 @@ def configuration_layers(
     *,
     packaged: PackagedDefaults | None,
     defaults: Layer | None = None,
+    standard: bool = True,
 ) -> list[Layer]:
     """Read the layers of a configuration, the weakest first.
 
@@ -248,7 +254,7 @@ def configuration_layers(
     ----------
     name
         Of the instrument.
-    config_file, flags, environ, defaults
+    config_file, flags, environ, defaults, standard
         As of `load_configuration`.
     packaged
         Defaults that the instrument's plugin ships; None where there are none.
@@ -261,7 +267,8 @@ def configuration_layers(
     layers = [] if packaged is None else [parse_layer(packaged.text, packaged.origin, packaged.folder)]
     if defaults is not None:
         layers.append(defaults)
-    layers += standard_layers(name, environ)
+    if standard:
+        layers += standard_layers(name, environ)
     if config_file is not None:
         layers.append(read_layer(config_file))
     layers.append(environment_layer(environ))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from livered_core.config import Config
+from livered_core.config import Config, SimulateConfig
 from livered_core.engine.setup import LoadedConfiguration
 from livered_core.simulator.process import SimulatorProcess, start_simulator
 
@@ -35,8 +35,20 @@ def simulated_beamline(
     LiveredError
         When it cannot be started.
     """
-    simulate = attrs.evolve(config.simulate, hold_for_client=True)
+    simulate = attrs.evolve(played(loaded, config), hold_for_client=True)
+    return start_simulator(simulate, config.instrument, cancel=cancel)
+
+
+def played(loaded: LoadedConfiguration, config: Config) -> SimulateConfig:
+    """Say what is played: the truth is the calibration that the instrument's plugin uses, unless another is named.
+
+    Parameters
+    ----------
+    loaded, config
+        As of `simulated_beamline`.
+    """
+    simulate = config.simulate
     calibration = getattr(loaded.instrument_settings, "calibration", None)
     if simulate.calibration is None and isinstance(calibration, Path):
         simulate = attrs.evolve(simulate, calibration=calibration)
-    return start_simulator(simulate, config.instrument, cancel=cancel)
+    return simulate

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 import traceback
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 import attrs
 
 from livered_core.clocks import Clock
+from livered_core.hooks.markers import SKIP
 from livered_core.hooks.registry import LoadedPlugin
+from livered_core.hooks.spec import LIFECYCLE
 from livered_core.model import HookFailure
 
 _LONGEST_ERROR: Final = 2_000
 _LONGEST_TRACEBACK: Final = 50_000
+
+Outcome = Literal["returned", "none", "skip", "raised"]
+"""How a call of a hook came back."""
 
 
 @attrs.frozen
@@ -24,10 +30,12 @@ class CallStatistics:
     ----------
     calls, failures
         Numbers of calls and of calls that failed.
-    last_s, total_s
-        Seconds of the last call and of all; a wrapper's include what it wraps.
+    last_s, total_s, longest_s
+        Seconds of the last call, of all, and of the longest; a wrapper's include what it wraps.
     last_error
         Text of the newest failure; empty without one.
+    failures_in_a_row
+        How many of the newest calls failed; 0 where the newest one worked.
     """
 
     calls: int = 0
@@ -35,6 +43,8 @@ class CallStatistics:
     last_s: float = 0.0
     total_s: float = 0.0
     last_error: str = ""
+    longest_s: float = 0.0
+    failures_in_a_row: int = 0
 
 
 @attrs.frozen(eq=False)
@@ -54,6 +64,42 @@ class RunningCall:
     since_s: float
 
 
+@attrs.frozen
+class FinishedCall:
+    """A call of a hook that has come back.
+
+    Attributes
+    ----------
+    plugin, hook
+        Which.
+    run
+        Number of the run it was called for; None outside a run.
+    chunk
+        Number of the chunk it was called for; None for hooks that get none.
+    began_s, seconds
+        When it began, in the clock's monotonic seconds, and how long it took; a wrapper's include what it wraps.
+    outcome
+        ``"returned"`` something, or nothing where nothing is expected; ``"none"`` where an answer is (a transform left
+        to the next plugin, a sink that had nothing to do); ``"skip"`` (`SKIP`); or ``"raised"``.
+    error
+        Type and text of what it raised; empty otherwise.
+    """
+
+    plugin: str
+    hook: str
+    run: int | None
+    chunk: int | None
+    began_s: float
+    seconds: float
+    outcome: Outcome
+    error: str = ""
+
+
+CallListener = Callable[[FinishedCall], None]
+"""Is told of each call, in the order in which they come back, on the thread of the call; returns at once and raises
+nothing."""
+
+
 class Calls:
     """Counts and times the calls of hooks. All methods may be called from any thread.
 
@@ -61,10 +107,13 @@ class Calls:
     ----------
     clock
         For the times.
+    listener
+        Is told of each call that has come back.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, listener: CallListener | None = None) -> None:
         self._clock = clock
+        self._listener = listener
         self._lock = threading.Lock()
         self._statistics: dict[tuple[str, str], CallStatistics] = {}
         self._consecutive: dict[tuple[str, str], int] = {}
@@ -77,16 +126,34 @@ class Calls:
             self._running[id(call)] = call
         return call
 
-    def finish(self, call: RunningCall) -> None:
-        """Note that it has come back, well or not."""
+    def finish(
+        self, call: RunningCall, arguments: Mapping[str, Any], answer: Any, raised: BaseException | None
+    ) -> None:
+        """Note that it has come back.
+
+        Parameters
+        ----------
+        call
+            What `begin` gave.
+        arguments
+            What the hook was called with, by name.
+        answer, raised
+            What it returned, or raised.
+        """
         seconds = self._clock.monotonic() - call.since_s
         key = (call.plugin, call.hook)
         with self._lock:
             self._running.pop(id(call), None)
             so_far = self._statistics.get(key, CallStatistics())
             self._statistics[key] = attrs.evolve(
-                so_far, calls=so_far.calls + 1, last_s=seconds, total_s=so_far.total_s + seconds
+                so_far,
+                calls=so_far.calls + 1,
+                last_s=seconds,
+                total_s=so_far.total_s + seconds,
+                longest_s=max(so_far.longest_s, seconds),
             )
+        if self._listener is not None:
+            self._listener(_finished(call, seconds, arguments, answer, raised))
 
     def running(self) -> tuple[RunningCall, ...]:
         """Return the calls that have not come back, in the order in which they began."""
@@ -127,7 +194,37 @@ class Calls:
     def statistics(self) -> dict[tuple[str, str], CallStatistics]:
         """Return a snapshot: (plugin, hook) to its statistics."""
         with self._lock:
-            return dict(self._statistics)
+            return {
+                key: attrs.evolve(found, failures_in_a_row=self._consecutive.get(key, 0))
+                for key, found in self._statistics.items()
+            }
+
+
+def _finished(
+    call: RunningCall,
+    seconds: float,
+    arguments: Mapping[str, Any],
+    answer: Any,
+    raised: BaseException | None,
+) -> FinishedCall:
+    run, chunk = arguments.get("run"), arguments.get("chunk")
+    outcome: Outcome = "returned"
+    if raised is not None:
+        outcome = "raised"
+    elif answer is SKIP:
+        outcome = "skip"
+    elif answer is None and call.hook not in LIFECYCLE:
+        outcome = "none"
+    return FinishedCall(
+        plugin=call.plugin,
+        hook=call.hook,
+        run=None if run is None else run.number,
+        chunk=None if chunk is None else chunk.sequence,
+        began_s=call.since_s,
+        seconds=seconds,
+        outcome=outcome,
+        error="" if raised is None else words_of(raised),
+    )
 
 
 def words_of(error: BaseException) -> str:

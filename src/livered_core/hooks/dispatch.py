@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from livered_core.clocks import Clock
 from livered_core.errors import DataModelError, HookError, SinkLater
-from livered_core.hooks.calls import Calls, CallStatistics, RunningCall
+from livered_core.hooks.calls import CallListener, Calls, CallStatistics, RunningCall
 from livered_core.hooks.registry import LoadedPlugin
 from livered_core.hooks.table import CONTAINED, DEFAULTS, Table
 from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason, RunInfo, SessionInfo, Update
@@ -50,6 +50,8 @@ class Dispatcher:
         For the times of calls.
     witness
         Is told of runs and failures.
+    listener
+        Is told of each call that has come back, on the thread of the call.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class Dispatcher:
         owners: Mapping[str, str],
         clock: Clock,
         witness: Witness | None = None,
+        listener: CallListener | None = None,
     ) -> None:
         self._witness = witness
-        self._calls = Calls(clock)
+        self._calls = Calls(clock, listener)
         self._table = Table(plugins, owners, self._calls)
 
     @property
@@ -271,10 +274,16 @@ class Dispatcher:
     ) -> Any:
         wanted = {name: arguments[name] for name in _accepted(function)}
         call = self._calls.begin(plugin, hook)
+        answer, raised = None, None
         try:
-            return function(**wanted)
+            answer = function(**wanted)
+        except BaseException as error:
+            raised = error
+            raise
         finally:
-            self._calls.finish(call)
+            self._calls.finish(call, arguments, answer, raised)
+            raised = None  # it holds this frame, and with it the arguments
+        return answer
 
 
 def _is_something(answer: Any) -> None:

@@ -27,8 +27,9 @@ DEFAULTS: Final = LoadedPlugin("livered defaults", "", "livered-core", DefaultTr
 
 @attrs.define(eq=False)
 class Trail:
-    """Who answered and who raised during one call of a transform."""
+    """What one call of a transform is called with, who answered and who raised."""
 
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
     answered: LoadedPlugin | None = None
     answer: Any = None
     raised: BaseException | None = None
@@ -102,8 +103,12 @@ class Table:
 
     def transform(self, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call a transform; `trail` tells who answered or raised."""
-        self._trail = Trail()
-        return getattr(self._manager.hook, hook)(**arguments)
+        self._trail = Trail(arguments)
+        try:
+            return getattr(self._manager.hook, hook)(**arguments)
+        finally:
+            # The chunk and what was accumulated before are not held until the next call.
+            self._trail.arguments = {}
 
     @property
     def trail(self) -> Trail:
@@ -131,20 +136,23 @@ class Table:
         """Wrap a transform so that calls are timed and whoever raised or answered is known."""
         function = getattr(plugin.instance, hook)
 
-        def blame(error: BaseException) -> None:
-            if self._trail.raised is not error:
+        def blame(error: BaseException) -> BaseException:
+            if self._trail.raised is not error and isinstance(error, CONTAINED):
                 self._trail.raised, self._trail.culprit = error, plugin
+            return error
 
         @functools.wraps(function)
         def owner(*args: Any) -> Any:
             call = self._calls.begin(plugin, hook)
+            answer, raised = None, None
             try:
                 answer = function(*args)
-            except CONTAINED as error:
-                blame(error)
+            except BaseException as error:
+                raised = blame(error)
                 raise
             finally:
-                self._calls.finish(call)
+                self._calls.finish(call, self._trail.arguments, answer, raised)
+                raised = None  # it holds this frame, and with it the chunk
             if answer is not None:
                 self._trail.note_answer(plugin, answer)
             return answer
@@ -152,6 +160,7 @@ class Table:
         @functools.wraps(function)
         def wrapper(*args: Any) -> Generator[None, Any, Any]:
             call = self._calls.begin(plugin, hook)
+            answer, raised = None, None
             try:
                 generator = function(*args)
                 next(generator)
@@ -161,11 +170,12 @@ class Table:
                     answer = _finish(generator, error)
                 else:
                     answer = _finish(generator, outcome)
-            except CONTAINED as error:
-                blame(error)
+            except BaseException as error:
+                raised = blame(error)
                 raise
             finally:
-                self._calls.finish(call)
+                self._calls.finish(call, self._trail.arguments, answer, raised)
+                raised = None  # it holds this frame, and with it the chunk
             self._trail.note_answer(plugin, answer)
             return answer
 

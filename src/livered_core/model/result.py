@@ -6,11 +6,16 @@ import numbers
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+
+from livered_core.model.scipp_curves import scipp_columns
+
+if TYPE_CHECKING:
+    import scipp as sc
 
 Note = float | int | str | bool
 """A value of metadata: a number or a short text. A float may be NaN or infinite."""
@@ -165,6 +170,54 @@ class Curve:
             raise ValueError(message)
         _must_ascend(f"The x of curve {self.label!r}", self.x)
         object.__setattr__(self, "metadata", _notes(f"Curve {self.label!r}", self.metadata))
+
+    @classmethod
+    def from_scipp(
+        cls,
+        array: sc.DataArray,
+        label: str,
+        *,
+        x_name: str = "",
+        y_name: str = "",
+        metadata: Mapping[str, Note] | None = None,
+    ) -> Curve:
+        """Make a curve of a scipp DataArray, for authors who prefer scipp.
+
+        Parameters
+        ----------
+        array
+            Dense (a histogram or points) and one-dimensional, with the coordinate of its dimension as `x`, and with
+            variances. Masked values become NaN.
+        label, metadata
+            As in `Curve`.
+        x_name, y_name
+            As in `Curve`; without them, the array's dimension and name.
+
+        Returns
+        -------
+        Curve
+            With scipp's units written as livered writes them: ``Angstrom``, ``1/Angstrom``, ``us``; a unit of None is
+            ``dimensionless``.
+
+        Raises
+        ------
+        TypeError
+            When it is no DataArray.
+        ValueError
+            When it is binned, has more dimensions, no such coordinate or no variances, or makes no `Curve`.
+        """
+        read = scipp_columns(array, label)
+        return cls(
+            label,
+            read.x,
+            read.y,
+            read.e,
+            read.x_unit,
+            read.y_unit,
+            x_name or read.x_name,
+            y_name or read.y_name,
+            metadata={} if metadata is None else metadata,
+        )
 
     @property
     def is_histogram(self) -> bool:

@@ -60,7 +60,8 @@ def encode(value: Any, root: str = "") -> list[Piece]:
     ----------
     value
         None, bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, members of enumerations, numpy
-        arrays and scalars, and instances of attrs classes and dataclasses, of exactly these types.
+        arrays and scalars, and instances of attrs classes and dataclasses, of exactly these types; and arrays of scipp
+        (`livered_core.reduction.checkpoint_scipp`).
     root
         What to call it in an error.
 

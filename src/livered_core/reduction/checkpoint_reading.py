@@ -17,6 +17,7 @@ from livered_core.reduction.checkpoint_classes import (
     find_class,
 )
 from livered_core.reduction.checkpoint_parts import read_array, read_scalar, read_shape
+from livered_core.reduction.checkpoint_scipp import put_together
 
 _FLOAT: Final = struct.Struct("<d")
 
@@ -168,5 +169,6 @@ _READERS: Final[dict[str, Callable[[TreeReader, list[Any]], Any]]] = {
     "objects": TreeReader._objects,
     "member": TreeReader._member,
     "flags": TreeReader._flags,
+    "scipp": lambda reader, node: put_together(node[1], reader.value(node[2])),
     "instance": TreeReader._instance,
 }

@@ -20,6 +20,7 @@ from livered_core.reduction.checkpoint_classes import (
     with_article,
 )
 from livered_core.reduction.checkpoint_parts import Piece, array_part, scalar_part
+from livered_core.reduction.checkpoint_scipp import is_scipp, take_apart
 
 DEEPEST: Final = 100
 """Most levels of a value; a value that holds itself has more than any number."""
@@ -70,6 +71,8 @@ class TreeWriter:
             return self._member(value)
         if isinstance(value, np.generic):
             return self._scalar(value)
+        if is_scipp(value):
+            return self._scipp(value, depth)
         return self._instance(value, depth)
 
     def _at(self, step: str, value: Any, depth: int) -> Any:
@@ -176,6 +179,13 @@ class TreeWriter:
             return ["scalar", *scalar_part(value)]
         except TypeError as error:
             raise Refused(value, str(error)) from None
+
+    def _scipp(self, value: Any, depth: int) -> list[Any]:
+        try:
+            kind, parts = take_apart(value)
+        except TypeError as error:
+            raise Refused(value, str(error)) from None
+        return ["scipp", kind, self._dict(parts, depth)]
 
     def _instance(self, value: Any, depth: int) -> list[Any]:
         cls = type(value)

@@ -52,6 +52,7 @@ class Failed:
 
 
 State = Preparing | Ready | Failed
+"""How far a preparation in the background is."""
 
 
 @attrs.define(eq=False)

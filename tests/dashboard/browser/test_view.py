@@ -15,7 +15,7 @@ import pytest
 from browser_page import curve, curves, dashboard, part, wait_for_state, wait_for_version
 from browser_support import watched_page
 from livered_support import private_environment
-from written_engine import written_engine
+from written_engine import hook_row, plugin_row, written_engine
 
 AXES = """() => Array.from(document.querySelectorAll('[data-testid="panel"]')).map((panel) => {
     const layout = panel.querySelector(".js-plotly-plot")._fullLayout;
@@ -319,3 +319,45 @@ def test_a_new_instrument_appears_and_can_be_chosen(scene, shown):
         wait_for_state(page, "live")
         part(page, "instrument-select").select_option("TST")
         page.wait_for_selector('[data-testid="run-number"]:has-text("7")')
+
+
+def lines_of(table):
+    texts = table.locator("tbody tr").all_inner_texts()
+    return [" ".join(part for part in text.split("\n") if part) for text in texts]
+
+
+def test_the_plugins_are_a_table_in_which_one_that_fails_is_seen(scene):
+    engine, page = scene
+    nasty = '<img src=x onerror="alert(1)">\u202e$x$'
+    table = part(page, "plugins")
+    page.wait_for_function("() => document.querySelectorAll('#plugins tr').length === 8")
+    rows = lines_of(table)
+    assert rows[:3] == [
+        "tst 1.0 runs wrapper, livered-tst, /there/tst.py",
+        "process_chunk\t12\t12 ms\t11 ms\t1.3 s",
+        "post_process\t0\t\u2013\t11 ms\t1.3 s",
+    ]
+    assert rows[3].startswith("filter 1.0 FAILS")
+    assert rows[4:] == [
+        "process_chunk (wrapper)\t12\t12 ms\t11 ms\t1.3 s",
+        "2 failed, the newest 2 in a row. The last: ValueError: no",
+        "run_started\t12\t12 ms\t11 ms\t1.3 s",
+        "1 failed earlier. The last: KeyError: 'x'",
+    ]
+    failing, over = table.locator("tr.said").all()
+    assert failing.get_attribute("data-failing") == "yes"
+    assert over.get_attribute("data-failing") is None
+    hanging = hook_row("post_publish", failures=1, last_error=nasty, running_s=61.0)
+    engine.plugins = [plugin_row(nasty, hanging, state="refused", reason=f"What is on disk: {nasty}.")]
+    engine.write_status()
+    page.wait_for_function("() => document.querySelectorAll('#plugins tr').length === 3")
+    who, _, said = lines_of(table)
+    plain = '<img src=x onerror="alert(1)"> $x$'
+    assert who.startswith(f"{plain} 1.0 REFUSED What is on disk: {plain}.")
+    assert said.startswith(f"1 failed earlier. The last: {plain}")
+    assert said.endswith("A call has not come back for 61 s.")
+    engine.plugins, engine.phase = [plugin_row("tst")], "stopped"
+    engine.write_status()
+    wait_for_state(page, "stopped")
+    assert part(page, "plugins").locator(".how").all_inner_texts() == ["ran"]
+    assert "livered has ended" in table.inner_text()

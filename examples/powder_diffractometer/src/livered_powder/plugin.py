@@ -47,7 +47,8 @@ class Powder:
             raw = diff.Patterns(accumulated.edges, found.y[None], found.e[None], found.y_unit)
             vanadium = diff.prepare_vanadium(raw, None, diff.VanadiumOptions())
             pattern = pattern.divided_by(vanadium.smooth, "dimensionless").patterns
-        notes = {"counts": accumulated.n_binned, "masked": accumulated.n_masked}
+        notes = {"counts": accumulated.n_binned, "out of range": accumulated.n_out_of_range}
+        notes |= {"masked": accumulated.n_masked, "unknown pixels": accumulated.n_unknown}
         y, e = pattern.y[0], pattern.e[0]
         curve = Curve("all", EDGES, y, e, "Angstrom", pattern.unit, "d-spacing", metadata=notes)
         return Result(run.number, run.title, [curve])

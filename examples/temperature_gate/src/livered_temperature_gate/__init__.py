@@ -26,6 +26,11 @@ class TemperatureGate:
     @hookimpl(wrapper=True)
     def process_chunk(self, chunk: Chunk) -> Generator[None, Any, Any]:
         processed = yield  # here the owner of process_chunk is called
-        kelvin = chunk.logs[self.settings.log].value
+        name = self.settings.log
+        if name not in chunk.logs:
+            message = f"the stream has not said {name}: wait, or correct plugins.temperature_gate.log"
+            raise LookupError(message)
+        # The value that held when the chunk began, and those that came during it.
+        kelvin = chunk.logs[name].value
         inside = self.settings.lowest <= kelvin.min() and kelvin.max() <= self.settings.highest
         return processed if inside else SKIP

@@ -16,7 +16,8 @@ class Toy:
     def process_chunk(self, chunk: Chunk) -> np.ndarray:
         assert chunk.instrument is not None  # the stream says where its pixels are
         toy = read_instrument(chunk.instrument)
-        pixel, tof = chunk.events.pixel_id, chunk.events.tof_us
+        known = chunk.events.pixel_id < len(toy.pixel_id)
+        pixel, tof = chunk.events.pixel_id[known], chunk.events.tof_us[known]
         panel, d = toy.bank[pixel], tof / difc(toy)[pixel]
         return np.array([np.histogram(d[panel == i], EDGES)[0] for i in range(len(PANELS))])
 
@@ -26,6 +27,5 @@ class Toy:
         for label, counts in zip(PANELS, accumulated, strict=True):
             notes = {"counts": int(counts.sum()), "peak_d": round(float(EDGES[counts.argmax()]), 3)}
             e = np.sqrt(counts)  # Poisson
-            curve = Curve(label, EDGES, counts, e, "Angstrom", "counts", "d-spacing", metadata=notes)
-            curves.append(curve)
+            curves.append(Curve(label, EDGES, counts, e, "Angstrom", "counts", "d-spacing", metadata=notes))
         return Result(run.number, run.title, curves)

@@ -36,7 +36,8 @@ class Toy:
     def process_chunk(self, chunk: Chunk) -> np.ndarray:
         assert chunk.instrument is not None  # the stream says where its pixels are
         toy = read_instrument(chunk.instrument)
-        pixel, tof = chunk.events.pixel_id, chunk.events.tof_us
+        known = chunk.events.pixel_id < len(toy.pixel_id)
+        pixel, tof = chunk.events.pixel_id[known], chunk.events.tof_us[known]
         panel, d = toy.bank[pixel], tof / difc(toy)[pixel]
         return np.array([np.histogram(d[panel == i], self.edges)[0] for i in range(len(PANELS))])
 

@@ -172,12 +172,12 @@ class MonitorSettings:
     max_points: int = attrs.field(
         default=2000,
         validator=attrs.validators.ge(50),
-        metadata={"help": "most points of a curve that are sent; peaks are kept"},
+        metadata={"help": "most points of a curve that are sent; peaks are kept", "unit": ""},
     )
     max_cells: int = attrs.field(
         default=20_000,
         validator=attrs.validators.ge(1),
-        metadata={"help": "most cells of a two-dimensional view that is drawn"},
+        metadata={"help": "most cells of a two-dimensional view that is drawn", "unit": ""},
     )
     max_bytes: int = attrs.field(
         default=500_000,

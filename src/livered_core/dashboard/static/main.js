@@ -15,6 +15,7 @@ import { drawHistory } from "./history.js";
 import { imagePanels } from "./image.js";
 import { logTable } from "./logs.js";
 import { pictureOf } from "./picture.js";
+import { showPlugins } from "./plugins.js";
 import { forgetLook, plotlyReady } from "./plots.js";
 import { painted, renderer, watch } from "./renderer.js";
 import { fillCompare, showRuns } from "./runs.js";
@@ -214,6 +215,7 @@ function showStatus() {
   showHead(page);
   logs.show(status, serverNow(page));
   showSinks(status?.sinks ?? []);
+  showPlugins(status, hasEnded(page.state));
   showTroubles(page.failures, status?.sinks ?? []);
   showAbout(status, page.version);
   const isNever = status === null && state?.word === "never started";

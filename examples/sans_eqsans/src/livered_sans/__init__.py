@@ -1,0 +1,1 @@
+"""Small-angle scattering on EQSANS, as a livered plugin."""

@@ -1,0 +1,1 @@
+"""A diffractometer that is reduced with scipp, as a livered plugin."""
