@@ -211,6 +211,39 @@ def test_the_configuration_of_the_scripts_is_what_comes_of_livereduce_s(environm
     assert made == shown
 
 
+PLAYED = """
+[simulate]
+idf = "powder.xml"
+sample = "silicon"
+tof_min_us = 12000.0
+tof_max_us = 28666.0
+"""
+
+
+@pytest.mark.slow
+def test_the_scripts_reduce_a_stream_through_mantid(environment, tmp_path):
+    folder = tmp_path / "facility_scripts"
+    shutil.copytree(EXAMPLES / "facility_scripts", folder)
+    shutil.copy(EXAMPLES / "powder_diffractometer" / "src" / "livered_powder" / "powder.xml", folder)
+    # Mantid is here already, or its double is.
+    text = (
+        (folder / "PG3.toml")
+        .read_text(encoding="utf-8")
+        .replace('[mantid]\nenvironment = "conda:mantid"\n', "")
+    )
+    (folder / "PG3.toml").write_text(text + PLAYED, encoding="utf-8")
+    command = "livered run --instrument PG3 --config PG3.toml --simulate --stop-after-run --plain"
+    line = f"export PYTHONPATH={DOUBLE} MANTID_DOUBLE_BLOCK=0.3\n{command}"
+    done = environment.run(folder, line, **SHORT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    notes, (x, y, _) = columns(folder / "output" / "PG3-simulated" / "PG3_1_result.dat")
+    assert notes["complete"] == "yes"
+    assert notes["result process script"] == "reduce_PG3_live_proc.py"
+    for d in (1.9201, 1.6375, 1.2459, 1.1086):
+        near = np.flatnonzero(abs(x - d) < 0.03)
+        assert x[near[y[near].argmax()]] == pytest.approx(d, abs=0.004)
+
+
 CHECKED = {
     "toy_diffractometer": "TOY",
     "powder_diffractometer": "PDX",

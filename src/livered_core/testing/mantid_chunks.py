@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +80,8 @@ def _empty_workspace(instrument: InstrumentDefinition) -> Any:
 
 
 def _fill(workspace: Any, batch: EventBatch) -> int:
-    date_and_time = importlib.import_module("mantid.kernel").DateAndTime
+    from mantid.kernel import DateAndTime
+
     index = {
         int(detector): spectrum
         for spectrum in range(workspace.getNumberHistograms())
@@ -91,7 +91,7 @@ def _fill(workspace: Any, batch: EventBatch) -> int:
     n_events = 0
     for pulse, time_ns in enumerate(batch.pulse_time_ns.tolist()):
         events = slice(int(batch.event_offset[pulse]), int(batch.event_offset[pulse + 1]))
-        time = date_and_time(_iso(time_ns))
+        time = DateAndTime(_iso(time_ns))
         for pixel, tick in zip(batch.pixel_id[events].tolist(), batch.tof[events].tolist(), strict=True):
             if pixel not in index:
                 continue
@@ -103,8 +103,9 @@ def _fill(workspace: Any, batch: EventBatch) -> int:
 
 
 def _put_logs(workspace: Any, chunk: Chunk) -> None:
-    kernel, run = importlib.import_module("mantid.kernel"), workspace.mutableRun()
-    batch = chunk.events
+    from mantid import kernel
+
+    run, batch = workspace.mutableRun(), chunk.events
     charge = kernel.FloatTimeSeriesProperty("proton_charge")
     charge.units = "picoCoulombs"
     for time_ns, value in zip(batch.pulse_time_ns.tolist(), batch.proton_charge_pc.tolist(), strict=True):

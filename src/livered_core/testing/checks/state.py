@@ -51,6 +51,7 @@ def runs_apart(subject: Subject) -> Found:
             first = _reduced(subject, session)
             state = session.reduce([subject.chunks[-1], *subject.chunks[:-1]], other)
             session.result(state)
+            session.end(other)
             again = _reduced(subject, session)
         except HookError as error:
             return wrong(f"in the run after, {failing(error)}.", _FORGET)
