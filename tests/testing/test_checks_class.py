@@ -97,6 +97,40 @@ def test_packaged_defaults_that_are_none_are_caught(install, defaults, said):
     assert_wrong(finding, said)
 
 
+WITH_SETTINGS = """
+    import attrs
+    from livered_core import hookimpl
+
+    @attrs.frozen
+    class Settings:
+        seconds: float = 1.0
+
+    class Sink:
+        settings_class = Settings
+
+        def __init__(self, settings):
+            pass
+
+        @hookimpl
+        def post_publish(self, result):
+            pass
+    """
+
+
+@pytest.mark.parametrize("seconds", ["2.0", '"two"'])
+def test_packaged_defaults_may_set_what_the_plugin_has(install, seconds):
+    files = {
+        "livered_xyz/__init__.py": WITH_SETTINGS,
+        "livered_xyz/defaults.toml": f"[plugins.xyz]\nseconds = {seconds}",
+    }
+    install("dist-of-xyz", files, {"livered.instruments": ["XYZ = livered_xyz:Sink"]})
+    (finding,) = check_plugin(find_plugin("XYZ"), data=DATA, only=["packaged defaults"])
+    if seconds == "2.0":
+        assert finding.verdict is Verdict.OK
+    else:
+        assert_wrong(finding, "plugins.xyz.seconds (packaged defaults of dist-of-xyz 1.0) must be a number")
+
+
 class SaysNoModel:
     process_chunk = Good.process_chunk
 

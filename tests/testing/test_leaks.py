@@ -6,6 +6,7 @@ import locale
 import logging
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -27,6 +28,10 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]
 
 
 def wait_here(gate: threading.Event) -> None:
+    wait_there(gate)
+
+
+def wait_there(gate: threading.Event) -> None:
     gate.wait()
 
 
@@ -66,6 +71,10 @@ def a_local_socket(tmp_path: Path) -> Undo:
 def a_pipe(tmp_path: Path) -> Undo:
     ends = os.pipe()
     return lambda: [os.close(end) for end in ends]
+
+
+def a_selector(tmp_path: Path) -> Undo:
+    return select.epoll().close
 
 
 def an_ended_child(tmp_path: Path) -> Undo:
@@ -171,6 +180,7 @@ LEFT = [
     (a_file, "file", r".*/left\.txt", r"the open file .*/left\.txt \(descriptor \d+\)"),
     (a_server, "file", r"socket at 127\.0\.0\.1:\d+", r"the socket at 127\.0\.0\.1:\d+ \(descriptor \d+\)"),
     (a_local_socket, "file", "socket at .*/here", "the socket at .*/here"),
+    (a_selector, "file", r"anon_inode:\[eventpoll\]", r"the open file anon_inode:\[eventpoll\]"),
     (
         a_child,
         "process",
@@ -236,6 +246,14 @@ def test_each_descriptor_counts(leave, tmp_path):
     assert watch.leaks() == []
 
 
+def test_the_descriptor_that_is_said_is_the_one_that_came(tmp_path):
+    with (tmp_path / "log").open("w"):
+        watch = LeakWatch()
+        with (tmp_path / "log").open("w") as second:
+            [leak] = watch.leaks()
+            assert leak.what.endswith(f"(descriptor {second.fileno()})")
+
+
 def test_what_is_restored_is_no_leak(tmp_path):
     with no_leaks():
         for leave, *_ in LEFT:
@@ -252,6 +270,13 @@ def test_two_things_are_one_sentence(tmp_path):
             each()
     assert "left.txt (descriptor " in text
     assert "; the environment variable LIVERED_LEFT" in text
+
+
+def test_the_end_of_a_with_is_a_look(tmp_path):
+    undo: list[Undo] = []
+    with pytest.raises(AssertionError, match="LIVERED_LEFT, which is new"), no_leaks():
+        undo.append(a_variable(tmp_path))
+    undo[0]()
 
 
 def test_what_was_there_before_is_not_asked_about(tmp_path):

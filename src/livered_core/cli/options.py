@@ -28,6 +28,27 @@ output_dir: Final = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for reduced files.",
 )
+trial_source: Final = click.option(
+    "--source",
+    metavar="RECORDING",
+    default="simulate",
+    show_default=True,
+    help="The data: simulate, an .adara file, a folder of the server's files, or a NeXus event file.",
+)
+trial_config: Final = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file (TOML); no other file counts.",
+)
+trial_settings: Final = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A value of the configuration, for example plugins.nom.calibration=nom.h5; can be given again.",
+)
 
 
 def absolute(path: Path | None) -> str | None:

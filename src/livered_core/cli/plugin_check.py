@@ -67,21 +67,9 @@ class _Prepared:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name")
-@click.option(
-    "--source",
-    metavar="RECORDING",
-    default=SIMULATE,
-    show_default=True,
-    help="The data: simulate, an .adara file, a folder of the server's files, or a NeXus event file.",
-)
-@options.config_file
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A value of the configuration, for example plugins.nom.calibration=nom.h5; can be given again.",
-)
+@options.trial_source
+@options.trial_config
+@options.trial_settings
 @click.option(
     "--instrument",
     "-i",
@@ -89,7 +77,6 @@ class _Prepared:
     help="Instrument of the data, for a plugin that has none of its own; without it a small one of the test kit.",
 )
 @click.option(
-    "--budget-ns",
     "--budget",
     metavar="NS",
     type=click.FloatRange(min=0.0, min_open=True),
@@ -126,7 +113,7 @@ def check(name: str, **arguments: Any) -> None:
             named,
             prepared.settings,
             data=prepared.data,
-            budget=Budget(ns_per_event=arguments["budget_ns"]),
+            budget=Budget(ns_per_event=arguments["budget"]),
             publish=arguments["publish"],
             tell=None if as_json else _Teller().tell,
         )

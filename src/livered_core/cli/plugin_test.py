@@ -20,7 +20,6 @@ from livered_core.cli.signals import StopSignals
 from livered_core.engine.health import Health
 from livered_core.errors import EXIT_DIED, EXIT_OK, LiveredError
 from livered_core.testing.named import find_plugin
-from livered_core.testing.real_chunks import SIMULATE
 from livered_core.testing.trial import CHUNK_EVENTS, TrialRequest, run_trial
 from livered_core.testing.trial_findings import findings
 from livered_core.testing.trial_json import trial_json
@@ -43,27 +42,9 @@ Exit codes: 0 all is well (warnings do not count), 1 something is wrong, 2 wrong
 
 @click.command(epilog=_EPILOG)
 @click.argument("name")
-@click.option(
-    "--source",
-    metavar="RECORDING",
-    default=SIMULATE,
-    show_default=True,
-    help="The data: simulate, an .adara file, a folder of the server's files, or a NeXus event file.",
-)
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file (TOML); no other file counts.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A value of the configuration, for example plugins.nom.calibration=nom.h5; can be given again.",
-)
+@options.trial_source
+@options.trial_config
+@options.trial_settings
 @click.option(
     "--instrument",
     "-i",

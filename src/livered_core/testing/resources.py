@@ -36,7 +36,7 @@ class Child:
     started
         When it started, ticks since the machine did: numbers are given again.
     name
-        Name of its program.
+        Name of its program, of which the kernel keeps 15 characters.
     command
         Its command line, for people; the name where it has none.
     ended
@@ -137,8 +137,6 @@ def _child(pid: int) -> Child | None:
         return None
     name = fields[fields.index("(") + 1 : fields.rindex(")")]
     state, *rest = fields[fields.rindex(")") + 1 :].split()
-    # The kernel cuts the name to 15 characters.
-    name = Path(words[0]).name if words else name
     return Child(pid, int(rest[18]), name, " ".join(words) or name, state in "ZX")
 
 
@@ -152,13 +150,9 @@ def _settings() -> Iterator[tuple[str, Any]]:
     yield "recursion limit", sys.getrecursionlimit()
     root = logging.getLogger()
     yield "level of the root logger", logging.getLevelName(root.level)
-    yield "handlers of the root logger", tuple(each for each in root.handlers if not _is_of_pytest(each))
+    yield "handlers of the root logger", tuple(root.handlers)
     for number in sorted(signal.valid_signals()):
         yield f"handler of {_signal_name(number)}", signal.getsignal(number)
-
-
-def _is_of_pytest(thing: object) -> bool:
-    return type(thing).__module__.partition(".")[0] == "_pytest"
 
 
 def _signal_name(number: int) -> str:

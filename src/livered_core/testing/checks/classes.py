@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from livered_core.config import Layer, merge, parse_layer, structure
+from livered_core.config import Config, Layer, merge, parse_layer, structure
 from livered_core.errors import ConfigError, PluginError
 from livered_core.hooks.inspection import hook_problems
-from livered_core.hooks.registry import packaged_defaults
+from livered_core.hooks.registry import PackagedDefaults, packaged_defaults
 from livered_core.testing.checks.finding import CannotTell, Found, first_wrong, not_applicable, ok, wrong
 from livered_core.testing.checks.subject import Subject
 
@@ -96,40 +95,45 @@ def defaults(subject: Subject) -> Found:
         return not_applicable("only the plugin of an instrument brings defaults.toml along.")
     try:
         packaged = packaged_defaults(entry)
-        if packaged is None:
-            return not_applicable(
-                "there is no defaults.toml in the package, so everybody has to say the address of the data stream."
-            )
-        layers = [
-            parse_layer(packaged.text, packaged.origin, packaged.folder),
-            Layer("check", {"instrument": entry.instrument}, Path.cwd()),
-        ]
-        merged = merge(layers)
-        others = [name for name in merged.values.get("plugins", {}) if name != subject.name]
-        config = structure(merged.without_plugins(others), {subject.name: None} | _own_settings(subject), {})
-    except ConfigError as error:
-        return wrong(" ".join(error.problems), "Correct defaults.toml.")
     except PluginError as error:
         return wrong(str(error), "Correct the package.")
+    if packaged is None:
+        return not_applicable(
+            "there is no defaults.toml in the package, so everybody has to say the address of the data stream."
+        )
     return first_wrong(
-        _missing_files(config.simulate),
-        "Ship the file with the package, and name it relative to defaults.toml.",
+        _defaults_problems(subject, packaged, entry.instrument),
+        "Correct defaults.toml; files in it are relative to it, and have to be shipped with the package.",
         f"{packaged.origin} can be read.",
     )
 
 
-def _own_settings(subject: Subject) -> dict[str, type | None]:
-    """Give the settings class, if its settings need no value: those that do are people's to give."""
-    cls = subject.settings_class
-    if cls is None or subject.unknown_settings:
-        return {}
-    return {subject.name: cls}
+def _defaults_problems(subject: Subject, packaged: PackagedDefaults, instrument: str) -> list[str]:
+    try:
+        layers = [
+            parse_layer(packaged.text, packaged.origin, packaged.folder),
+            Layer("check", {"instrument": instrument}, Path.cwd()),
+        ]
+        merged = merge(layers)
+        others = [name for name in merged.values.get("plugins", {}) if name != subject.name]
+        config = structure(merged.without_plugins(others), {subject.name: subject.settings_class}, {})
+    except ConfigError as error:
+        # What people have to give is theirs to give.
+        ours = f"plugins.{subject.name}"
+        return [
+            said
+            for said in error.problems
+            if not said.startswith(f"{ours} (")
+            and not (said.startswith(f"{ours}.") and " is missing" in said)
+        ]
+    return _missing_files(config)
 
 
-def _missing_files(simulate: Any) -> Iterator[str]:
-    idf = getattr(simulate, "idf", None)
+def _missing_files(config: Config) -> list[str]:
+    idf = config.simulate.idf
     if isinstance(idf, Path) and not idf.is_file():
-        yield f"simulate.idf names {idf}, which is not there."
+        return [f"simulate.idf names {idf}, which is not there."]
+    return []
 
 
 def models(subject: Subject) -> Found:

@@ -123,7 +123,7 @@ def _with_another(subject: Subject, session: Session) -> str | None:
         try:
             state = session.take(state, each)
         except HookError as error:
-            if True:
+            if not isinstance(error.__cause__, LiveredError):
                 return failing(error)
     return None
 
