@@ -16,8 +16,9 @@ from livered_core.clocks import SystemClock
 from livered_core.sources.adara_connection import AdaraAddress
 from livered_core.sources.adara_tcp import AdaraReader
 from livered_core.sources.native import NativeSettings, NativeSource
-from livered_core.testing import fake_stream_server
-from livered_core.testing.fake_stream_server import StreamConnection, StreamServer, stream_server
+from livered_core.testing import fake_stream_server, stream_connection
+from livered_core.testing.fake_stream_server import StreamServer, stream_server
+from livered_core.testing.stream_connection import StreamConnection
 from livered_core.testing.stream_packets import (
     run_packets,
     with_pulse_twice,
@@ -428,7 +429,7 @@ class TestServer:
             until(lambda: server.errors)
 
     def test_an_event_that_never_comes_is_an_error(self, monkeypatch):
-        monkeypatch.setattr(fake_stream_server, "PATIENCE_S", 0.02)
+        monkeypatch.setattr(stream_connection, "PATIENCE_S", 0.02)
         with (
             pytest.raises(TimeoutError, match="an event that the test has not set"),
             stream_server([wait_for(threading.Event())]) as server,

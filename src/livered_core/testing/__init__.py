@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     from livered_core.testing.clocks import ManualClock
     from livered_core.testing.cutting import join_chunks, split_chunk
     from livered_core.testing.deliveries import Delivery
-    from livered_core.testing.fake_stream_server import (
-        StreamConnection,
-        StreamPart,
-        StreamScript,
-        StreamServer,
-        StreamStep,
-        stream_server,
-    )
+    from livered_core.testing.fake_stream_server import StreamServer, stream_server
     from livered_core.testing.harness import PluginHarness
     from livered_core.testing.hostile import hostile_cases
     from livered_core.testing.hostile_case import HOSTILE_TIME_NS, Containment, HostileCase
@@ -52,6 +45,7 @@ if TYPE_CHECKING:
     from livered_core.testing.named import NamedPlugin, find_plugin
     from livered_core.testing.nouns import FIRST_PULSE_NS, make_result, make_run, make_session, make_update
     from livered_core.testing.real_chunks import RecordedRun, chunks_of
+    from livered_core.testing.stream_connection import StreamConnection, StreamPart, StreamScript, StreamStep
     from livered_core.testing.stream_packets import (
         run_packets,
         with_pulse_twice,
@@ -160,14 +154,7 @@ _WHERE = {
     "livered_core.testing.clocks": ("ManualClock",),
     "livered_core.testing.cutting": ("join_chunks", "split_chunk"),
     "livered_core.testing.deliveries": ("Delivery",),
-    "livered_core.testing.fake_stream_server": (
-        "StreamConnection",
-        "StreamPart",
-        "StreamScript",
-        "StreamServer",
-        "StreamStep",
-        "stream_server",
-    ),
+    "livered_core.testing.fake_stream_server": ("StreamServer", "stream_server"),
     "livered_core.testing.harness": ("PluginHarness",),
     "livered_core.testing.hostile": ("hostile_cases",),
     "livered_core.testing.hostile_case": ("HOSTILE_TIME_NS", "Containment", "HostileCase"),
@@ -194,6 +181,12 @@ _WHERE = {
         "make_update",
     ),
     "livered_core.testing.real_chunks": ("RecordedRun", "chunks_of"),
+    "livered_core.testing.stream_connection": (
+        "StreamConnection",
+        "StreamPart",
+        "StreamScript",
+        "StreamStep",
+    ),
     "livered_core.testing.stream_packets": (
         "run_packets",
         "with_pulse_twice",

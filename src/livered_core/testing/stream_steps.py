@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from livered_core.adara import Heartbeat, Packet, encode
-from livered_core.testing.fake_stream_server import StreamConnection, StreamStep
+from livered_core.testing.stream_connection import StreamConnection, StreamStep
 
 
 def hold(connection: StreamConnection) -> None:

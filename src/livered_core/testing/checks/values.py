@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livered_core.reduction.checkpoint_classes import field_names, plain_name
+from livered_core.reduction.checkpoint_scipp import is_scipp, take_apart
 
 TOLERANCE: Final = 1e-9
 """How far floats may be apart, as a part of the largest in their array: the order of a sum changes its last digits."""
@@ -102,12 +103,8 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
     names = field_names(cls)
     if names is not None:
         return [(f".{name}", getattr(value, name, None)) for name in names]
-    if _looks_like_scipp(value):
-        return [
-            (f".{name}", getattr(value, name))
-            for name in ("values", "variances", "coords")
-            if hasattr(value, name)
-        ]
+    if is_scipp(value):
+        return _scipp_items(value)
     if isinstance(value, type) or callable(value) or cls.__module__ == "builtins":
         return None
     names = (*getattr(value, "__dict__", ()), *_slots(cls))
@@ -115,8 +112,12 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
     return [(f".{name}", getattr(value, name, None)) for name in sorted(own)] or None
 
 
-def _looks_like_scipp(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "scipp"
+def _scipp_items(value: Any) -> list[tuple[str, Any]] | None:
+    try:
+        _, parts = take_apart(value)
+    except TypeError:
+        return None
+    return [(f".{name}", part) for name, part in parts.items()]
 
 
 def _slots(cls: type) -> Iterator[str]:
@@ -231,6 +232,8 @@ def _array_difference(
         same = np.isclose(ours, theirs, rtol=0.0, atol=most, equal_nan=True)
     else:
         same = np.asarray(ours == theirs)
+        if ours.dtype.kind in "mM":
+            same |= np.isnat(ours) & np.isnat(theirs)
     if same.all():
         return None
     index = tuple(int(at) for at in np.argwhere(~same)[0])
