@@ -18,6 +18,7 @@ from livered_core.dashboard.foreign import number_of, table_of, time_of
 from livered_core.dashboard.processes import process_of
 from livered_core.dashboard.state import Process, Seen, State, state_of
 from livered_core.errors import ConfigError
+from livered_core.opening import open_unwaiting
 from livered_core.service.manager import Manager
 
 _LOCK: Final = re.compile(rb"process (\d{1,10}) on (\S{1,255})")
@@ -182,9 +183,9 @@ class Lookout:
         if not ended:
             return 0
         try:
-            with os.fdopen(os.open(path / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as lock:
+            with open_unwaiting(path / "lock") as lock:
                 signed_ns = os.fstat(lock.fileno()).st_mtime_ns
-                match = _LOCK.match(lock.read(400))
+                match = _LOCK.match(lock.read(400) or b"")
         except OSError:
             return 0
         if match is None:

@@ -18,6 +18,7 @@ import attrs
 
 from livered_core.config.validators import require_instrument_name
 from livered_core.errors import ConfigError
+from livered_core.opening import open_unwaiting
 
 FORMAT: Final = 2
 """Layout of the files that are understood."""
@@ -34,7 +35,6 @@ MOST_INSTRUMENTS: Final = 200
 """Folders beyond this are left out: something else fills the place."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CURVES: Final = b'"curves":'
 
 Signature = tuple[int, int, int]
@@ -173,9 +173,8 @@ def _read_file(name: str, folder: int, before: Stored | None, limit: int) -> Sto
             return before
         if not stat.S_ISREG(seen.st_mode):
             return Stored(signature, problem=f"{name} is not an ordinary file: livered did not write it.")
-        descriptor = os.open(name, _FILE, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
-            seen = os.fstat(descriptor)
+        with open_unwaiting(name, folder=folder) as file:
+            seen = os.fstat(file.fileno())
             signature = _signature(seen)
             if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.getuid():
                 return Stored(signature, problem=f"{name} is not a file of yours: livered did not write it.")

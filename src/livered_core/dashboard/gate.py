@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 from livered_core.dashboard.security import CONTENT_POLICY, header, refuse
 from livered_core.errors import ConfigError
+from livered_core.opening import open_unwaiting
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -65,9 +66,8 @@ def read_token(path: Path) -> str:
     """
     make = _MAKE.format(path=path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            seen = os.fstat(descriptor)
+        with open_unwaiting(path, follow=True) as file:
+            seen = os.fstat(file.fileno())
             if not stat.S_ISREG(seen.st_mode):
                 message = f"The token file {path} is not an ordinary file: {make}."
                 raise ConfigError(message)

@@ -6,14 +6,13 @@ process that is gone. The file reaches the engine that has the run directory, ho
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import secrets
 from pathlib import Path
 from typing import Final
 
 from livered_core.atomic import atomic_path
+from livered_core.opening import open_unwaiting
 
 REQUEST_FILE: Final = "reload.request"
 """Its name in the run directory."""
@@ -56,11 +55,13 @@ def take_request(folder: Path) -> str | None:
     path = folder / REQUEST_FILE
     text = b""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open_unwaiting(path) as file:
+            text = file.read(100) or b""
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb", buffering=0) as file, contextlib.suppress(OSError):
-        text = file.read(100) or b""
+    except OSError:
+        # It is taken away all the same.
+        text = b""
     path.unlink(missing_ok=True)
     found = _TOKEN.fullmatch(text.decode("ascii", "replace").strip())
     return found.group() if found else ""

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from livered_core.atomic import atomic_path
 from livered_core.errors import LiveredError
+from livered_core.opening import open_unwaiting
 from livered_core.publish.lock_file import LockHeld, is_at, sign, take
 
 _log = logging.getLogger(__name__)
@@ -232,9 +233,8 @@ def _say_that_it_is_in_use(path: Path) -> None:
 
 def _read_bounded(path: Path) -> bytes:
     # What has the name may be anything: no waiting for a pipe, and no reading without end.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open_unwaiting(path) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             message = "it is no file"
             raise ValueError(message)
         data = file.read(LARGEST_FILE + 1)

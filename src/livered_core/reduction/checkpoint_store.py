@@ -25,6 +25,7 @@ import attrs
 
 from livered_core.atomic import atomic_path, sync
 from livered_core.errors import LiveredError
+from livered_core.opening import open_unwaiting
 from livered_core.reduction.checkpoint import Checkpoint, differences
 from livered_core.reduction.checkpoint_codec import CodecDamaged, NotStorable, decode, encode
 
@@ -262,9 +263,8 @@ def _to_pieces(checkpoint: Checkpoint) -> list[Any]:
 
 def _content(path: Path, max_bytes: int) -> memoryview:
     """Read a regular file of a size that can be; nothing else is waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        found = os.fstat(descriptor)
+    with open_unwaiting(path) as file:
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             message = "it is no file"
             raise _Unusable(message)
