@@ -16,9 +16,9 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.echo import say
-from livered_core.errors import EXIT_CONFIG, EXIT_DIED, EXIT_OK, ConfigError, DataModelError, PluginLoadError
+from livered_core.errors import EXIT_CONFIG, EXIT_DIED, EXIT_OK, ConfigError, DataModelError
 from livered_core.hooks.inspection import hook_problems, implemented_hooks
-from livered_core.hooks.registry import PluginEntry
+from livered_core.hooks.registry import PluginEntry, import_class
 from livered_core.model.text import one_line
 from livered_core.testing.checks import Budget, Finding, Verdict, check_plugin
 from livered_core.testing.named import NamedPlugin, find_entry
@@ -129,21 +129,8 @@ def check(name: str, **arguments: Any) -> None:
 
 
 def _load(entry: PluginEntry) -> NamedPlugin:
-    """Import the class, whatever its hooks are like: that is the first thing to be checked.
-
-    Raises
-    ------
-    PluginLoadError
-        When it cannot be imported, or is no class.
-    """
-    try:
-        loaded = entry.entry_point.load()
-    except (Exception, SystemExit) as error:
-        message = f"Plugin {entry} cannot be loaded: {type(error).__name__}: {error}."
-        raise PluginLoadError(message) from error
-    if not isinstance(loaded, type):
-        message = f"Plugin {entry} is a {type(loaded).__name__}: its entry point must name a class."
-        raise PluginLoadError(message)
+    # Its hooks are the first thing to be checked: they may be wrong.
+    loaded = import_class(entry)
     return NamedPlugin(entry, loaded, implemented_hooks(loaded))
 
 

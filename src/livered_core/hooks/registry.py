@@ -207,6 +207,21 @@ def load_class(entry: PluginEntry) -> type:
     PluginLoadError
         When the import fails, the entry point is not a class, or a hook is misspelt or has wrong arguments.
     """
+    loaded = import_class(entry)
+    problems = hook_problems(loaded)
+    if problems:
+        raise PluginLoadError("\n".join(f"Plugin {entry}: {problem}" for problem in problems))
+    return loaded
+
+
+def import_class(entry: PluginEntry) -> type:
+    """Import a plugin's class, whatever is wrong with its hooks.
+
+    Raises
+    ------
+    PluginLoadError
+        When the import fails, or the entry point is not a class.
+    """
     try:
         loaded = entry.entry_point.load()
     except (Exception, SystemExit) as error:
@@ -215,9 +230,6 @@ def load_class(entry: PluginEntry) -> type:
     if not isinstance(loaded, type):
         message = f"Plugin {entry} is a {type(loaded).__name__}: its entry point must name a class."
         raise PluginLoadError(message)
-    problems = hook_problems(loaded)
-    if problems:
-        raise PluginLoadError("\n".join(f"Plugin {entry}: {problem}" for problem in problems))
     return loaded
 
 
