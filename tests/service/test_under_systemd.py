@@ -209,6 +209,7 @@ def test_one_that_is_frozen_is_started_anew(manager, tmp_path, site):
         assert manager.livered(tmp_path, "service", "stop").returncode == 0
 
 
+@pytest.mark.slow
 def test_an_upgrade_rewrites_the_unit_and_keeps_what_a_person_added(manager, tmp_path, site):
     old = f"{MARKER}\n[Unit]\nDescription=livered, live data reduction of SVC\n[Service]\nExecStart=/bin/sleep 1000\n"
     manager.unit().write_text(old)
