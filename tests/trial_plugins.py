@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from typing import Any
 
 import attrs
 import numpy as np
 
-from livered_core import SKIP, Chunk, Curve, Receipt, Result, RunInfo, Update, hookimpl
+from livered_core import SKIP, BegunAnew, Chunk, Curve, Receipt, Result, RunInfo, Update, hookimpl
 
 N = 512
 
@@ -30,6 +31,26 @@ class Counts:
     @hookimpl
     def post_process(self, accumulated: Any, run: RunInfo) -> Result:
         return result(run, accumulated)
+
+
+class Wanders(Counts):
+    @hookimpl
+    def run_started(self) -> None:
+        os.chdir("/")
+
+
+class BeginsAnew(Counts):
+    @hookimpl
+    def accumulate(self, accumulated: Any, processed: Any, chunk: Chunk) -> Any:
+        if chunk.sequence == 3:
+            return BegunAnew(processed, "The detector was moved.")
+        return processed if accumulated is None else accumulated + processed
+
+
+class Interrupts(Counts):
+    @hookimpl
+    def process_chunk(self, chunk: Chunk) -> Any:
+        raise KeyboardInterrupt
 
 
 class ThirdFails(Counts):

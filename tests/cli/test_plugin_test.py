@@ -54,10 +54,10 @@ def try_command(recording, opened, tmp_path, monkeypatch, capsys):
 
 
 def test_all_is_well(try_command, tmp_path, opened):
-    code, out, err = try_command("trial_plugins:Counts", "--json", "trial.json")
+    code, out, err = try_command("trial_plugins:Wanders", "--json", "trial.json")
     assert (code, err) == (0, "")
     for heading in (
-        "Plugin  counts (trial_plugins:Counts)",
+        "Plugin  wanders (trial_plugins:Wanders)",
         "Calls of hooks",
         "Times",
         "Events",
@@ -65,8 +65,8 @@ def test_all_is_well(try_command, tmp_path, opened):
         "Results",
     ):
         assert f"\n{heading}\n" in f"\n{out}"
-    assert out.endswith("All is well.\nThe curves: output/counts-trial/TST_1.html\n")
-    assert (tmp_path / "output" / "counts-trial" / "TST_1.html").is_file()
+    assert out.endswith("All is well.\nThe curves: output/wanders-trial/TST_1.html\n")
+    assert (tmp_path / "output" / "wanders-trial" / "TST_1.html").is_file()
     assert json.loads((tmp_path / "trial.json").read_text())["ok"]
     # Nobody sits at a terminal.
     assert opened == []

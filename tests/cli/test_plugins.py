@@ -58,6 +58,11 @@ BROKEN = {
     "misspelt": ("pl_good:Misspelt", "", "did you mean process_chunk?"),
     "no_class": ("pl_good:Nobody", "", "has no attribute 'Nobody'"),
     "no_module": ("pl_nowhere:X", "", "No module named 'pl_nowhere'"),
+    "no_place": (
+        "nowhere at all",
+        "",
+        "nowhere at all is no entry point: it must name a class as module:Class",
+    ),
     "nasty": ("pl_nasty:X", f"raise ValueError({NASTY!r})", "ValueError: T 31mX desrever second [2J"),
     "last": ("pl_good:Filter", "", ""),
 }
@@ -306,6 +311,14 @@ def test_what_is_wanted_and_not_there_and_what_runs_and_is_not_there_come_too():
         rows[1].reason
         == "NOM: R. It is not installed in the Python of this command, and runs in that of NOM."
     )
+
+
+def test_what_another_python_ran_once_is_told_to_who_asks_for_that_instrument_only():
+    once = use("far", runs=False, distribution="livered-far")
+    assert [row.name for row in table([CHAT], [LOOK], [once], None)] == ["chat"]
+    far = next(row for row in table([CHAT], [LOOK], [once], OTHERS) if row.name == "far")
+    assert far.state == "missing"
+    assert far.reason == "It is not installed in the Python of this command, and ran in that of NOM."
 
 
 def test_each_hook_has_a_line():

@@ -332,6 +332,24 @@ class TestPanels:
         times = call("panels.js", "lifted", given, 2, 10, True)
         assert (times["y"], times["e"], times["truly"]) == ([None, 200], [50, 100], [None, 2])
 
+    @pytest.mark.parametrize(
+        ("x", "y", "steps", "mode"),
+        [
+            pytest.param([60], [5], True, "lines+markers", id="one-point"),
+            pytest.param(range(30), [*[None] * 10, 5, *[None] * 19], True, "lines+markers", id="among-gaps"),
+            pytest.param(range(21), range(21), False, "lines", id="many"),
+            pytest.param([0, 1], [5], True, "lines", id="one-step"),
+            pytest.param([0, 1], [5], False, "lines+markers", id="one-bin"),
+        ],
+    )
+    def test_a_few_points_have_marks(self, call, x, y, steps, mode):
+        given = curve(x, [value or 0 for value in y])
+        given["y"] = list(y)
+        (panel,) = call("panels.js", "groupCurves", [given])
+        choices = {**call("choices.js", "DEFAULTS"), "steps": steps}
+        view = {"width": 800, "range": None}
+        assert call("panels.js", "drawing", panel, choices, 1, None, view)["traces"][0]["mode"] == mode
+
     def test_plots_of_a_picture_stand_beside_each_other_where_they_fit(self, call):
         sizes = [{"width": 100, "height": 50}, {"width": 48, "height": 30}, {"width": 48, "height": 40}]
         found = call("picture.js", "arrange", sizes, 100, 10)
@@ -345,6 +363,24 @@ class TestPanels:
 
 
 class TestState:
+    def test_a_page_opens_with_what_runs_and_began_last(self, call):
+        listed = [
+            {"name": name, "state": {"word": word}, "started_ns": started_ns}
+            for name, word, started_ns in [
+                ("A", "stopped", 9),
+                ("B", "never started", 0),
+                ("C", "stale", 8),
+                ("D", "live", 3),
+                ("E", "not connected", 5),
+                ("F", "failed", 7),
+            ]
+        ]
+        opened = []
+        while listed:
+            opened.append(call("state.js", "toOpenWith", listed)["name"])
+            listed = [one for one in listed if one["name"] != opened[-1]]
+        assert "".join(opened) == "EDCAFB"
+
     def test_a_lost_dashboard_is_stale_whatever_it_said(self, call):
         live = {"word": "live", "kind": "good", "sentence": "Data are 0.3 s old."}
         assert call("state.js", "stateShown", live, None) == live

@@ -45,8 +45,11 @@ def test_nothing_but_the_page_is_static(client, name):
 
 
 def test_a_new_instrument_appears_by_itself_and_goes_by_itself(home, client, nom):
-    states = {item["name"]: item["state"] for item in client.get("/api/instruments").json()["instruments"]}
+    listed = client.get("/api/instruments").json()["instruments"]
+    states = {item["name"]: item["state"] for item in listed}
     assert states[nom.name]["word"] == "live"
+    (began_ns,) = (item["started_ns"] for item in listed if item["name"] == nom.name)
+    assert began_ns == client.get(api(nom, "status")).json()["status"]["session"]["started_ns"]
     assert list(states) == sorted(states)
     health = client.get("/health").json()
     assert health["ok"] is True

@@ -96,7 +96,7 @@ def test_the_page_survives_a_killed_engine_and_is_used_by_the_next(tmp_path, por
             return {"word": "", "kind": "", "sentence": ""}
 
         engine = stack.enter_context(run(tmp_path))
-        assert address in lines_until(engine, "dashboard is at")
+        assert f"{address}/#{NAME}" in lines_until(engine, "dashboard is at")
         until(lambda: state()["word"] == "live")
         until(lambda: client.get(f"/api/instruments/{NAME}/latest").json().get("curves"))
         before = dashboards(port)
@@ -144,8 +144,8 @@ def start(tmp_path):
     """Start dashboards, and end them at the end of the test."""
     with ExitStack() as stack:
 
-        def start(**settings) -> DashboardProcess:
-            process = DashboardProcess(DashboardConfig(**settings), private_environment(tmp_path))
+        def start(shown="", **settings) -> DashboardProcess:
+            process = DashboardProcess(DashboardConfig(**settings), private_environment(tmp_path), shown=shown)
             stack.callback(process.stop)
             process.start()
             return process
@@ -153,12 +153,17 @@ def start(tmp_path):
         yield start
 
 
-def test_one_that_is_there_is_used_and_not_ended(start, port):
-    first = start(port=port)
+def test_one_that_is_there_is_used_and_not_ended(start, port, caplog):
+    caplog.set_level(logging.INFO)
+    first = start("NOM-simulated", port=port)
     until(lambda: first.address)
-    second = start(port=port)
+    second = start("X Y", port=port)
     until(lambda: second.address)
-    assert second.address == first.address == f"http://127.0.0.1:{port}/"
+    # Each names the page of its own instrument.
+    assert first.address == f"http://127.0.0.1:{port}/#NOM-simulated"
+    assert second.address == f"http://127.0.0.1:{port}/#X%20Y"
+    assert f"dashboard is at {first.address}" in caplog.text
+    assert f"is used, and stays: {second.address}" in caplog.text
     assert len(dashboards(port)) == 1
     second.stop()
     assert listens(port)

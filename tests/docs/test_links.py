@@ -69,6 +69,43 @@ def problem(page: Path, link: str) -> str:
     return ""
 
 
+def unclosed(text: str) -> int:
+    """Give the line where a block of code begins that is not closed before another begins; 0 without one."""
+    began, fence = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r" *(`{3,}|~{3,})(.*)$", line)
+        if found is None:
+            continue
+        marks, words = found.groups()
+        if not fence:
+            began, fence = number, marks
+        elif marks.startswith(fence):
+            if words.strip():
+                return began
+            began, fence = 0, ""
+    return began
+
+
+@pytest.mark.parametrize("page", FILES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_every_block_of_code_is_closed(page):
+    # Sphinx takes what is behind for code, and says nothing.
+    assert unclosed(page.read_text(encoding="utf-8")) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("```sh\na\n```\n", 0),
+        ("a\n```sh\nb\n", 2),
+        ("```sh\na\n\n```python\nb\n```\n", 1),
+        ("````md\n```sh\na\n```\n````\n", 0),
+        ("~~~\n```sh\n~~~\n", 0),
+    ],
+)
+def test_blocks_that_are_not_closed_are_found(text, line):
+    assert unclosed(text) == line
+
+
 @pytest.mark.parametrize("page", FILES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_every_link_leads_somewhere(page):
     text = page.read_text(encoding="utf-8")

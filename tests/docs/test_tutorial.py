@@ -52,8 +52,19 @@ def test_the_plugin_that_was_made_has_the_peak_that_the_page_says(followed):
 def test_its_setting_is_shown_with_its_unit(followed):
     shown = followed.output["livered config show --instrument POWGEN --config powgen.toml"]
     assert re.search(
-        r"^plugins\.powgen\.prompt_pulse_width = 1000\.0 +# us; powgen\.toml$", shown, re.MULTILINE
+        r"^plugins\.powgen\.prompt_pulse_width = 2500\.0 +# us; powgen\.toml$", shown, re.MULTILINE
     )
+
+
+def sums(said):
+    return [float(match) for match in re.findall(r"^ +panel\d+ .* Angstrom +(\S+) ", said, re.MULTILINE)]
+
+
+def test_its_setting_makes_the_sums_smaller(followed):
+    before = sums(followed.output["livered plugin test my_instrument"])
+    after = sums(followed.output["livered plugin test my_instrument --config powgen.toml"])
+    assert len(before) == len(after) == 2
+    assert all(low < high for low, high in zip(after, before, strict=True))
 
 
 def test_it_would_behave_at_the_beamline(followed):

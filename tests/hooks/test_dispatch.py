@@ -503,3 +503,54 @@ class _BadStart:
     @hookimpl
     def run_started(self, run):
         raise ValueError("bad")
+
+
+class Forgetful:
+    @hookimpl
+    def process_chunk(self, chunk):
+        chunk.events.tof.sum()
+
+
+class Around:
+    @hookimpl(wrapper=True)
+    def process_chunk(self, chunk):
+        return (yield)
+
+
+def test_who_leaves_a_chunk_to_the_default_is_told_once(caplog):
+    hooks = dispatcher(plugin("forgetful", Forgetful()))
+    for sequence in (1, 2):
+        hooks.process_chunk(chunk(sequence), run_info())
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "process_chunk of plugin forgetful returned None: livered's default took its place and made a TofSpectrum."
+    )
+
+
+def test_the_default_that_is_wanted_is_not_told_of(caplog):
+    dispatcher(plugin("around", Around())).process_chunk(chunk(), run_info())
+    dispatcher().process_chunk(chunk(), run_info())
+    assert not caplog.records
+
+
+def test_a_wrapper_that_returns_before_its_yield_is_told_so():
+    class Hasty:
+        @hookimpl(wrapper=True)
+        def process_chunk(self, chunk):
+            if chunk.sequence:
+                return SKIP
+            yield
+
+    with pytest.raises(HookError, match=r"Plugin hasty 1\.0 .*A wrapper must yield once and returned before"):
+        dispatcher(plugin("hasty", Hasty())).process_chunk(chunk(), run_info())
+
+
+def test_a_sum_that_is_none_is_told_of_as_such():
+    class Count:
+        def __add__(self, other):
+            pass
+
+    with pytest.raises(
+        HookError, match=r"^Plugin livered defaults failed in accumulate.*sum of a Count and a Count is None"
+    ):
+        dispatcher().accumulate(Count(), Count(), chunk(), run_info())

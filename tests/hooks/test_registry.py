@@ -12,9 +12,12 @@ from livered_core.hooks.registry import (
     find_plugins,
     instantiate,
     load_class,
+    module_of,
     packaged_defaults,
     session_problems,
 )
+from livered_core.hooks.reloading import installed_packages, plugin_packages
+from livered_core.testing.named import find_entry
 
 GOOD = """
     import attrs
@@ -35,6 +38,19 @@ def test_an_instrument_is_found_by_name_alias_and_case(install):
         entry = find_instrument(name)
         assert (entry.name, entry.instrument) == ("tst", "TST")
         assert (entry.distribution, entry.version) == ("livered-tst", "1.0")
+
+
+def test_what_is_no_place_of_a_class_is_the_trouble_of_that_plugin_alone(install):
+    groups = {"livered.plugins": ["odd = not a class!"], "livered.instruments": ["ODD = not a class!"]}
+    install("livered-odd", {}, groups)
+    assert "livered_nom" in installed_packages()
+    assert find_entry("livered_nom").name == "nom"
+    odd = find_instrument("ODD")
+    assert module_of(odd.entry_point) == ""
+    assert plugin_packages([odd.entry_point]) == ()
+    for load in (load_class, packaged_defaults):
+        with pytest.raises(PluginLoadError, match="must name a class as module:Class"):
+            load(odd)
 
 
 def test_the_nomad_plugin_is_found_under_both_names():
@@ -215,3 +231,22 @@ def test_a_plugin_for_another_data_model_is_refused():
     other = attrs.evolve(plugin("one", _Reduces()), data_models=("mantid",))
     (problem,) = session_problems([other], {}, "native")
     assert "works on mantid data and the backend is native" in problem
+
+
+def test_a_misspelt_table_may_mean_the_instruments_plugin(install):
+    install("livered-other", {"other.py": GOOD}, {"livered.plugins": ["printer = other:Plugin"]})
+    with pytest.raises(
+        ConfigError, match=r"wanted by \[plugins\.TOFMONN\] and not installed \(did you mean 'tofmon'\?\)"
+    ):
+        find_plugins(["TOFMONN"], beside=["tofmon"])
+
+
+@pytest.mark.parametrize(
+    "declared", ['"native"', '("nativ",)', "()", "None"], ids=["text", "misspelt", "empty", "none"]
+)
+def test_data_models_that_cannot_be_are_refused(install, declared):
+    source = GOOD.replace("class Plugin:", f"class Plugin:\n        data_models = {declared}\n")
+    install("livered-other", {"other.py": source}, {"livered.plugins": ["printer = other:Plugin"]})
+    (entry,) = find_plugins(["printer"])
+    with pytest.raises(PluginLoadError, match=r"data_models is .*: give a tuple of .native. and .mantid."):
+        load_class(entry)

@@ -80,6 +80,10 @@ def without(what):
     return made
 
 
+def whole():
+    return without("variances").astype("int64")
+
+
 def dated():
     made = without("x")
     made.coords["d_spacing"] = sc.datetimes(dims=["d_spacing"], values=[1, 2, 3], unit="ns")
@@ -93,9 +97,10 @@ def dated():
         (lambda: sc.data.table_xyz(3).hist(x=2, y=2), r"dimensions \['x', 'y'\]; choose one"),
         (lambda: without("x"), "it has no coordinate 'd_spacing'"),
         (lambda: without("variances"), "it has no variances; for counts"),
+        (whole, r"of type int64 and so without variances; for counts, take array.to\(dtype='float64'\)"),
         (dated, "of type datetime64 .* a curve needs numbers"),
     ],
-    ids=["binned", "two dimensions", "no x", "no variances", "times"],
+    ids=["binned", "two dimensions", "no x", "no variances", "whole numbers", "times"],
 )
 def test_what_is_no_curve_is_said(make, said):
     with pytest.raises(ValueError, match=rf"^Curve 'a' cannot be made of this scipp.DataArray: .*{said}"):

@@ -28,7 +28,11 @@ MUST_HAVE = {
     "livered_publish_monitor": {"py.typed"},
 }
 ENTRY_POINTS = {
-    "livered_core": {"console_scripts": {"livered"}, "livered.plugins": {"files", "scripts"}},
+    "livered_core": {
+        "console_scripts": {"livered"},
+        "livered.plugins": {"files", "scripts"},
+        "pytest11": {"livered"},
+    },
     "livered_nom": {"livered.instruments": {"NOM", "NOMAD"}},
     "livered_publish_monitor": {"livered.plugins": {"publish_monitor"}},
 }
@@ -64,7 +68,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(built, name):
         files = {member for member in archive.namelist() if not member.startswith(f"{info(archive)}/")}
     assert files == source_files(name)
     assert {f"{name}/{file}" for file in MUST_HAVE[name]} <= files
-    assert not [file for file in files if "test_" in file or "conftest" in file]
+    assert not [file for file in files if "/test_" in file or "conftest" in file]
 
 
 @each

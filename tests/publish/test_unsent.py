@@ -482,11 +482,12 @@ class FinalsOnly(Sink):
     """Writes final results only, as the files do, to a disk that may be full."""
 
     full = True
+    refusal: Exception = SinkUnavailable("The disk is full.")
 
     @hookimpl
     def post_publish(self, result, run, update):
         self.nothing_due = "" if update.final else f"{run.number}.{update.sequence}"
-        self.errors = [SinkUnavailable("The disk is full.")] if update.final and self.full else []
+        self.errors = [self.refusal] if update.final and self.full else []
         return super().post_publish(result, run, update)
 
 
@@ -504,6 +505,53 @@ def test_updates_that_a_sink_has_nothing_to_do_with_do_not_set_a_final_aside(tmp
         sink.wait_until(lambda: sink.taken == ["1F"])
         until(lambda: worker.status()[0].last_error == "")
     assert not [message for message in messages(caplog) if "set aside" in message]
+
+
+def test_updates_that_a_sink_has_nothing_to_do_with_show_nothing_of_the_other_side(tmp_path, caplog):
+    """As a chat that is told of final results only, and whose server refuses them."""
+    clock, sink = ManualClock(), FinalsOnly()
+    sink.refusal = SinkRejected("wrong password")
+    with running(sink, state=tmp_path, clock=clock) as worker:
+        worker.offer(item(1, run=1, final=True))
+        sink.wait_until(lambda: sink.tried == ["1F"])
+        worker.offer(item(2, run=2, sequence=1))
+        sink.wait_until(lambda: sink.tried == ["1F", "2.1"])
+        clock.expect_pause(SINK, IDLE)
+        (status,) = worker.status()
+        assert (status.delivered, status.refused, status.unsent_finals) == (0, 1, 1)
+        assert status.last_error.endswith("wrong password")
+        sink.full = False
+        worker.offer(item(3, run=2, final=True))
+        sink.wait_until(lambda: sink.taken == ["2F", "1F"])
+        until(lambda: worker.status()[0].last_error == "")
+    assert sink.tried == ["1F", "2.1", "2F", "1F"]
+
+
+def test_a_final_that_fails_does_not_hold_up_those_of_a_sink_that_takes_no_updates(tmp_path):
+    sink = FinalsOnly()
+    sink.full, sink.poison = False, "1F"
+    with running(sink, state=tmp_path) as worker:
+        worker.offer(item(1, run=1, final=True))
+        worker.offer(item(2, run=2, final=True))
+        for sequence in (1, 2, 3):
+            worker.offer(item(2 + sequence, run=3, sequence=sequence))
+            sink.wait_until(lambda sequence=sequence: f"3.{sequence}" in sink.tried)
+        sink.wait_until(lambda: sink.taken == ["2F"])
+        sink.poison = ""
+        sink.wait_until(lambda: sink.taken == ["2F", "1F"])
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), SinkUnavailable("gone")], ids=["any error", "unavailable"])
+def test_a_sink_that_gives_no_receipts_does_not_fail_for_ever(error):
+    sink = Sink()
+    sink.errors, sink.nothing_due = [error], "1.2"
+    with running(sink, backoff=Backoff(0.2, 0.2)) as worker:
+        worker.offer(item(1, sequence=1))
+        sink.wait_until(lambda: sink.tried)
+        worker.offer(item(2, sequence=2))
+        sink.wait_until(lambda: "1.2" in sink.tried)
+        until(lambda: worker.status()[0].last_error == "" or isinstance(error, SinkUnavailable))
+        assert bool(worker.status()[0].last_error) is isinstance(error, SinkUnavailable)
 
 
 def test_a_sink_that_comes_back_late_is_not_sent_its_final_again(tmp_path):

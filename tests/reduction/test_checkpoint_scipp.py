@@ -41,17 +41,27 @@ VALUES = {
     "bool": lambda: sc.array(dims=["x"], values=[True, False]),
     "times": lambda: sc.datetimes(dims=["t"], values=[1, 2], unit="ns"),
     "texts": lambda: sc.array(dims=["x"], values=["a", "\u00e5"]),
+    "no texts": lambda: sc.empty(dims=["x"], shape=[0], dtype=sc.DType.string, unit=None),
+    "table of texts": lambda: (
+        sc.array(dims=["x"], values=list("abcdef")).fold("x", sizes={"x": 2, "y": 3}).transpose()
+    ),
     "vectors": lambda: sc.vectors(dims=["x"], values=np.ones((2, 3)), unit="m"),
     "vector": lambda: sc.vector([1.0, 2.0, 3.0], unit="m"),
     "nothing": lambda: sc.zeros(dims=["x"], shape=[0]),
     "number": lambda: sc.scalar(0.1, variance=0.2, unit="meV"),
     "whole number": lambda: sc.scalar(3, dtype="int32"),
     "unit": lambda: sc.Unit("1/angstrom"),
+    "density": lambda: sc.scalar(1.0, unit=sc.Unit("counts") / sc.Unit("angstrom") ** 2),
     "events": events,
     "histogram": histogram,
     "binned": lambda: events().bin(tof=3),
     "part of binned": lambda: events().bin(tof=4)["tof", 1:3],
     "dataset": lambda: sc.Dataset({"a": histogram(), "b": 2.0 * histogram()}),
+    "dataset of coordinates": lambda: sc.Dataset(coords={"x": sc.arange("x", 3.0)}),
+    "dataset with NaN": lambda: sc.Dataset(
+        {"a": sc.arange("x", 4), "b": sc.arange("x", 4)},
+        coords={"x": sc.array(dims=["x"], values=FLOATS)},
+    ),
     "group": lambda: sc.DataGroup({"a": histogram(), "b": sc.scalar(1.0)}),
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import errno
+import os
 import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from livered_core.cli.plugin_new import new
 from livered_core.config import parse_layer
 from livered_core.diffraction.table import MAX_PIXELS
 from livered_core.geometry import tof_from_wavelength
-from livered_core.scaffold import KINDS, Request, make_plugin
+from livered_core.scaffold import KINDS, Request, make_plugin, making, names
 from livered_core.scaffold.definition import FRAME_US, MIDDLE_WAVELENGTH, MOST_BANKS, SHORTEST_TOF_US, measure
 
 if sys.version_info >= (3, 11):
@@ -48,6 +49,24 @@ class P:
         return chunk.n_events
 """
 NAMES = ("x", "result", "my_instrument", "the_second_target_station_diffractometer")
+
+
+@pytest.fixture(autouse=True)
+def without_the_tutorials(monkeypatch):
+    """Who has followed the tutorial in this checkout has its packages installed, and runs these tests all the same."""
+    theirs = ("my_instrument", "my-instrument", "my_sink", "my-sink")
+    installed_at, points, distribution = names._installed_at, making.entry_points_now, names.distribution
+
+    def unless_theirs(name):
+        if name in theirs:
+            raise PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr(names, "distribution", unless_theirs)
+    monkeypatch.setattr(names, "_installed_at", lambda name: "" if name in theirs else installed_at(name))
+    monkeypatch.setattr(
+        making, "entry_points_now", lambda: [each for each in points() if each.dist.name not in theirs]
+    )
 
 
 def make(folder, name="my_instrument", kind="instrument", instrument=None, idf=None, points=POINTS):
@@ -346,11 +365,9 @@ class TestRefusals:
         assert everything(tmp_path) == []
 
     def test_the_name_of_a_distribution(self, tmp_path, install):
-        install("my-instrument", {"something_else.py": ""}, {})
-        with pytest.raises(
-            ConfigError, match=r"A package my-instrument is installed already \(version 1.0\)"
-        ):
-            make(tmp_path / "site")
+        install("run-list", {"something_else.py": ""}, {})
+        with pytest.raises(ConfigError, match=r"A package run-list is installed already \(version 1.0\)"):
+            make(tmp_path / "site", "run_list")
 
     def test_scripts_beside_a_plugin_that_knows_no_mantid(self, tmp_path, install):
         install("only-native", {"only_native.py": ONLY_NATIVE}, {})
@@ -373,6 +390,22 @@ class TestRefusals:
         ):
             make(tmp_path)
         assert everything(tmp_path) == ["my_instrument"]
+
+    @pytest.mark.parametrize("number", [errno.ENOTEMPTY, errno.ENOTDIR])
+    def test_another_was_faster(self, tmp_path, monkeypatch, number):
+        def taken(*_arguments, **_more):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "rename", taken)
+        with pytest.raises(ConfigError, match="my_instrument is there already: choose another name"):
+            make(tmp_path)
+        assert everything(tmp_path) == []
+
+    def test_a_definition_without_an_end(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("livered_core.scaffold.definition.MOST_BYTES", 1000)
+        with pytest.raises(ConfigError, match=r"--idf: /dev/zero is longer than 1,000 bytes"):
+            make(tmp_path, idf=Path("/dev/zero"))
+        assert everything(tmp_path) == []
 
     def test_no_folder(self, tmp_path):
         with pytest.raises(ConfigError, match="There is no folder .*nowhere: make it first"):

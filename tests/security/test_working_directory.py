@@ -15,9 +15,11 @@ from livered_core.config import DashboardConfig, SimulateConfig
 from livered_core.dashboard.launch import DashboardProcess
 from livered_core.engine.environment import find_environment
 from livered_core.engine.installed import ask_installed
+from livered_core.engine.plugin_look import look_at
 from livered_core.errors import ConfigError
 from livered_core.interpreter import module_arguments
 from livered_core.simulator.process import start_simulator
+from livered_core.testing.checks.budget import measure_import
 from livered_support import WAIT, private_environment
 from waiting import until
 
@@ -80,6 +82,18 @@ def test_the_dashboard_starts_without_them(shared, tmp_path):
         until(lambda: dashboard.address)
     finally:
         dashboard.stop()
+
+
+@pytest.mark.promise("S22")
+def test_plugins_are_looked_at_without_them(shared, tmp_path):
+    (look,) = look_at(["livered_core.publish.files:FilesPlugin"])
+    assert (look.problem, look.class_name) == ("", "livered_core.publish.files:FilesPlugin")
+    # A class that is named by its file is found in the folder, and nothing else is.
+    (shared / "mine.py").write_text("import json\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(shared))
+        patch.setattr(sys, "path", [*sys.path[1:], sys.path[0]])
+        assert "mine" in measure_import("mine").packages
 
 
 @pytest.mark.promise("S22")

@@ -427,3 +427,37 @@ class CannotAddSums(ListOfParts):
 
 def test_sums_of_sums_are_not_asked_of_what_cannot_be_added_so():
     assert look(CannotAddSums, "sums of sums").verdict is Verdict.NOT_APPLICABLE
+
+
+class CountsInBytes(Good):
+    @hookimpl
+    def process_chunk(self, chunk):
+        return super().process_chunk(chunk).astype(np.uint8)
+
+
+class MarksInBytes(Good):
+    @hookimpl
+    def process_chunk(self, chunk):
+        counts = super().process_chunk(chunk)
+        return {"counts": counts, "seen": (counts > 0).astype(np.uint8)}
+
+    @hookimpl
+    def accumulate(self, accumulated, processed):
+        if accumulated is None:
+            return processed
+        return {
+            "counts": accumulated["counts"] + processed["counts"],
+            "seen": accumulated["seen"] | processed["seen"],
+        }
+
+    @hookimpl
+    def post_process(self, accumulated, run):
+        return super().post_process(accumulated["counts"], run)
+
+
+def test_sums_that_soon_overflow_are_caught_and_marks_are_not():
+    assert_wrong(
+        look(CountsInBytes, "room to count"),
+        "accumulated is a sum of type uint8, which counts no further than 255.",
+    )
+    assert look(MarksInBytes, "room to count").verdict is Verdict.OK

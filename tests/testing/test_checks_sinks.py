@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import ClassVar
@@ -174,6 +175,36 @@ class ReducesAndLeavesFile(Good):
     @hookimpl
     def run_started(self):
         self.left.append(Path(__file__).open())  # noqa: SIM115  (it is left open)
+
+
+class Descriptor:
+    def __init__(self):
+        self.number = os.open(__file__, os.O_RDONLY)
+
+    def __del__(self):
+        os.close(self.number)
+
+
+class ForgetsFile(Sink):
+    """Which is closed when the plugin goes: at the beamline it stays."""
+
+    @hookimpl
+    def session_started(self):
+        self.file, self.itself = Descriptor(), self
+        os.environ["LEFT_BY_A_TEST"] = "1"
+
+
+def test_what_a_session_leaves_behind_is_caught_after_other_sessions(tmp_path, monkeypatch):
+    from livered_core.testing.checks import sinks
+
+    monkeypatch.setattr(sinks, "_ENDS_WITHIN_S", 0.05)
+    findings = check_plugin(
+        ForgetsFile, {"file": tmp_path / "runs.txt"}, data=DATA, only=["receipts", "leaks"]
+    )
+    (said,) = problems(findings)
+    assert "test_checks_sinks.py" in said
+    assert "LEFT_BY_A_TEST" in said
+    assert "LEFT_BY_A_TEST" not in os.environ
 
 
 def test_what_a_session_leaves_behind_is_caught(tmp_path, monkeypatch):

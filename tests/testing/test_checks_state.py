@@ -9,6 +9,7 @@ import pytest
 
 from checks_support import DATA, EDGES, IN_PROCESS, Good, assert_wrong, curve, look
 from livered_core import DataModelError, Result, hookimpl
+from livered_core.geometry import difc, read_instrument
 from livered_core.testing.checks import Budget, Verdict, check_plugin, problems
 
 
@@ -106,6 +107,53 @@ class FailsOnEmptyRun(Good):
     @hookimpl
     def run_ended(self):
         1 / self.n
+
+
+class ShowsWhatIsNew(Good):
+    @hookimpl
+    def run_started(self):
+        self.shown = 0
+
+    @hookimpl
+    def post_process(self, accumulated, run):
+        result = Result(run.number, run.title, [curve(accumulated - self.shown)])
+        self.shown = accumulated
+        return result
+
+
+class ShowsItOnPurpose(ShowsWhatIsNew):
+    order_matters = True
+
+
+class HasNothingAtTheEnd(Good):
+    @hookimpl
+    def post_process(self, accumulated, run, update):
+        return None if update.final else super().post_process(accumulated, run)
+
+
+class LeavesOutUpdates(ShowsWhatIsNew):
+    @hookimpl
+    def post_process(self, accumulated, run, update):
+        return Good.post_process(self, accumulated, run) if update.final else None
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        (ShowsWhatIsNew, "with an update after each chunk the result differs: .curves[0].y["),
+        (HasNothingAtTheEnd, "there is a result while a run goes on, and none at its end (update.final)."),
+    ],
+)
+def test_one_whose_results_depend_on_the_updates_before_is_caught(plugin, said):
+    assert_wrong(look(plugin, "updates in between"), said)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "verdict"),
+    [(LeavesOutUpdates, Verdict.OK), (ShowsItOnPurpose, Verdict.NOT_APPLICABLE)],
+)
+def test_updates_may_be_left_out_and_may_show_what_is_new_on_purpose(plugin, verdict):
+    assert look(plugin, "updates in between").verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -293,6 +341,21 @@ class FallsOverAnother(Good):
         return super().process_chunk(chunk)
 
 
+class KnowsByName(Good):
+    def __init__(self):
+        self.known = {}
+
+    @hookimpl
+    def process_chunk(self, chunk):
+        name = chunk.instrument.name
+        if name not in self.known:
+            self.known[name] = difc(read_instrument(chunk.instrument))
+        pixel = chunk.events.pixel_id
+        there = pixel < len(self.known[name])
+        d = chunk.events.tof_us[there] / self.known[name][pixel[there]]
+        return np.histogram(d * 5000.0, EDGES)[0]
+
+
 @pytest.mark.parametrize(
     ("plugin", "said"),
     [
@@ -302,6 +365,7 @@ class FallsOverAnother(Good):
             "another instrument in the middle of a run: process_chunk fails on chunk 1: IndexError",
         ),
         (MixesUp, "the run after another instrument gives another result: .curves[0].y["),
+        (KnowsByName, "places that changed under the same name of an instrument are not noticed: .curves["),
     ],
 )
 def test_one_that_falls_over_another_instrument_is_caught(plugin, said):

@@ -42,6 +42,7 @@ def holds_itself():
         (np.array([1, 2]), np.array([1, 2])),
         (np.array([np.nan, 1.0]), np.array([np.nan, 1.0])),
         (np.array([np.inf, 1.0]), np.array([np.inf, 1.0])),
+        (np.array(["NaT"], "datetime64[ns]"), np.array(["NaT"], "datetime64[ns]")),
         (np.array([1e9, 1e-9]), np.array([1e9, 2e-9])),
         (np.array([0.1 + 0.2]), np.array([0.3])),
         (0.1 + 0.2, 0.3),
@@ -89,6 +90,30 @@ def test_what_differs_is_said_with_its_place(first, second, said, of_form):
     assert found is not None
     assert str(found) == said
     assert found.of_form is of_form
+
+
+def scipp_values(sc, *, weight=1.0, dead=False, unit="us"):
+    """Counts of two bins, events in bins, and both in a group."""
+    weights = sc.array(dims=["event"], values=[1.0, 1.0, weight], unit="counts")
+    tof = sc.array(dims=["event"], values=[1.0, 2.0, 3.0], unit=unit)
+    binned = sc.DataArray(weights, coords={"tof": tof}).bin(tof=2)
+    counts = binned.hist()
+    counts.masks["dead"] = sc.array(dims=["tof"], values=[dead, False])
+    return {"events": binned, "counts": counts, "group": sc.DataGroup(all=sc.Dataset({"counts": counts}))}
+
+
+@pytest.mark.parametrize("which", ["events", "counts", "group"])
+@pytest.mark.parametrize("other", [{"weight": 2.0}, {"dead": True}, {"unit": "ms"}], ids=str)
+def test_arrays_of_scipp_are_compared_in_all_that_they_hold(which, other):
+    sc = pytest.importorskip("scipp")
+    ours = scipp_values(sc)[which]
+    assert difference(ours, scipp_values(sc)[which]) is None
+    assert (difference(ours, scipp_values(sc, **other)[which]) is None) is (
+        which == "events" and "dead" in other
+    )
+    assert shared([ours], [ours])
+    assert shared(ours, scipp_values(sc)[which]) == ""
+    assert n_bytes(ours) >= 16
 
 
 def test_shared_memory_is_found_in_views_and_not_in_copies():

@@ -310,3 +310,14 @@ class TestTls:
                 client.get(server.base.replace("https", "http"))
         assert server.errors == []
         assert len(server.uploads) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["Content-Length: -5", "Content-Length: abc", "Content-Length: 0"],
+    ids=["below 0", "text", "no host"],
+)
+def test_a_request_that_makes_no_sense_is_refused_and_is_no_error_of_the_server(headers):
+    with MonitorServer() as server, socket.create_connection(("127.0.0.1", server.port), 5.0) as client:
+        client.sendall(f"POST /plots/nom/1/upload_plot_data/ HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")

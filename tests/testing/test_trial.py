@@ -6,16 +6,20 @@ import functools
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
+import attrs
 import pytest
 
 from livered_core.errors import ConfigError, PluginLoadError
+from livered_core.hooks.calls import RunningCall
 from livered_core.testing.named import find_plugin
 from livered_core.testing.trial import TrialRequest, run_trial
 from livered_core.testing.trial_configuration import private_places
 from livered_core.testing.trial_findings import findings, remarks, sums
 from livered_core.testing.trial_json import trial_json
+from livered_core.testing.trial_left import no_silent_end, threads_left
 from livered_core.testing.trial_text import trial_text
 from trial_support import SETTINGS, write_recording
 
@@ -156,6 +160,51 @@ def test_skipped_chunks_are_not_wrong(done):
     assert findings(trial) == []
     assert trial.runs[0].skipped_chunks == 1
     assert "1 chunk skipped" in text_of(trial)
+
+
+def test_a_plugin_may_begin_a_run_anew(done):
+    trial = done("BeginsAnew")
+    assert findings(trial) == []
+    assert any("The detector was moved." in remark for remark in remarks(trial))
+
+
+def test_who_ends_the_session_is_named(done):
+    assert findings(done("Interrupts")) == [
+        "interrupts ended the session in process_chunk: KeyboardInterrupt:",
+        "Nothing was reduced of run 1: the session ended before.",
+    ]
+
+
+def test_a_call_that_has_not_come_back_is_wrong(done):
+    call = RunningCall("counts", "session_ended", 0.0)
+    trial = attrs.evolve(done("Counts"), unfinished=(call,), hooks={"session_ended": "owner"})
+    assert findings(trial) == [
+        "session_ended of counts has not come back: livered would have to end without it."
+    ]
+    assert remarks(trial) == []
+
+
+def test_a_thread_that_goes_on_is_wrong(done):
+    ends, before = threading.Event(), threading.enumerate()
+    thread = threading.Thread(target=ends.wait, name="forever")
+    thread.start()
+    left = threads_left(before, 0.0)
+    ends.set()
+    thread.join()
+    assert (left, threads_left(before, 0.0)) == (("forever",), ())
+    (said,) = findings(attrs.evolve(done("Counts"), threads=left))
+    assert said.startswith("The thread 'forever' goes on after session_ended")
+
+
+@pytest.mark.parametrize(("status", "ends_with"), [(0, 1), (7, 7)])
+def test_a_process_that_a_hook_ends_has_not_ended_well(status, ends_with, monkeypatch, capfd):
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with no_silent_end():
+        os._exit(status)
+    os._exit(0)
+    assert ended == [ends_with, 0]
+    assert ("the plugin ended the process" in capfd.readouterr().err) is (status == 0)
 
 
 def test_warnings_are_told_and_are_not_wrong(done):

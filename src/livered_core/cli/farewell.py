@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from livered_core.cli.numbers import left_out_words
 from livered_core.cli.screen import text
 from livered_core.cli.view import result_view
 from livered_core.engine.health import Health, failure_sentence
@@ -62,7 +63,8 @@ def _what_was_made(health: Health, result: Result, update: Update) -> list[Rende
     return [
         result_view(result),
         text(
-            f"Run {result.run_number}: {update.n_events:,} events in {update.n_pulses:,} pulses, {complete}; {state}."
+            f"Run {result.run_number}: {update.n_events:,} events in {update.n_pulses:,} pulses, {complete}"
+            f"{left_out_words(update.skipped_chunks, update.skipped_events)}; {state}."
         ),
         *(
             text(f"{sink.name}: {sink.last_receipt.where}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +18,7 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.echo import say
+from livered_core.cli.screen import end_now
 from livered_core.errors import EXIT_CONFIG, EXIT_DIED, EXIT_OK, ConfigError, DataModelError
 from livered_core.hooks.inspection import hook_problems, implemented_hooks
 from livered_core.hooks.registry import PluginEntry, import_class
@@ -24,7 +27,10 @@ from livered_core.testing.checks import Budget, Finding, Verdict, check_plugin
 from livered_core.testing.named import NamedPlugin, find_entry
 from livered_core.testing.real_chunks import SIMULATE, RecordedRun, chunks_of
 from livered_core.testing.trial_configuration import private_places, trial_configuration
+from livered_core.testing.trial_left import no_silent_end, threads_left
 
+FORMAT: Final = 1
+"""Layout of the document of ``--json``."""
 _MARKS: Final = {
     Verdict.OK: "ok",
     Verdict.WRONG: "WRONG",
@@ -105,7 +111,15 @@ def check(name: str, **arguments: Any) -> None:
         named, arguments["source"], arguments["instrument"], arguments["config_file"], arguments["settings"]
     )
     as_json: bool = arguments["as_json"]
-    with tempfile.TemporaryDirectory(prefix="livered-check-") as folder, private_places(Path(folder)):
+    before = threading.enumerate()
+    # What hooks print is none of the document.
+    prints = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
+    with (
+        no_silent_end(),
+        prints,
+        tempfile.TemporaryDirectory(prefix="livered-check-") as folder,
+        private_places(Path(folder)),
+    ):
         prepared = _prepare(request, Path(folder))
         if not as_json:
             _tell_of_data(request, prepared)
@@ -123,9 +137,11 @@ def check(name: str, **arguments: Any) -> None:
         _sum_up(findings)
     for problem in prepared.problems:
         say(f"livered: {problem}", err=True)
-    if prepared.problems:
-        sys.exit(EXIT_CONFIG)
-    sys.exit(EXIT_DIED if _number(findings, Verdict.WRONG) else EXIT_OK)
+    code = EXIT_DIED if _number(findings, Verdict.WRONG) else EXIT_OK
+    code = EXIT_CONFIG if prepared.problems else code
+    if threads_left(before, 0.0):
+        end_now(code)
+    sys.exit(code)
 
 
 def _load(entry: PluginEntry) -> NamedPlugin:
@@ -240,6 +256,7 @@ def _number(findings: Sequence[Finding], verdict: Verdict) -> int:
 def _document(request: _Request, prepared: _Prepared, findings: Sequence[Finding]) -> dict[str, Any]:
     entry, data = request.named.entry, prepared.data
     return {
+        "format": FORMAT,
         "plugin": entry.name,
         "class": entry.entry_point.value,
         "distribution": entry.distribution,

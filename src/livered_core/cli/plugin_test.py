@@ -23,6 +23,7 @@ from livered_core.testing.named import find_plugin
 from livered_core.testing.trial import CHUNK_EVENTS, TrialRequest, run_trial
 from livered_core.testing.trial_findings import findings
 from livered_core.testing.trial_json import trial_json
+from livered_core.testing.trial_left import no_silent_end
 from livered_core.testing.trial_nouns import Trial
 from livered_core.testing.trial_text import near, trial_text
 
@@ -96,7 +97,8 @@ def test(name: str, **arguments: Any) -> None:
     )
     progress = _Progress()
     try:
-        trial = run_trial(named, request, begun=_stopped_by_signals, watch=progress)
+        with no_silent_end():
+            trial = run_trial(named, request, begun=_stopped_by_signals, watch=progress)
     finally:
         progress.clear()
     for line in trial_text(trial):
@@ -105,7 +107,7 @@ def test(name: str, **arguments: Any) -> None:
         _write(arguments["json_file"], trial_json(trial))
     _show(trial, arguments["opens"])
     code = EXIT_DIED if findings(trial) else EXIT_OK
-    if trial.stuck:
+    if trial.stuck or trial.unfinished or trial.threads:
         end_now(code)
     sys.exit(code)
 

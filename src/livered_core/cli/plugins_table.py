@@ -138,8 +138,8 @@ def table(
     Returns
     -------
     list of ListedPlugin
-        What is installed, what is wanted and missing, and what runs and is not installed here. First what is wrong and
-        matters, then what runs or is wanted, then the others.
+        What is installed, what is wanted and missing, and what runs, or ran for the instrument that was asked for, and
+        is not installed here. First what is wrong and matters, then what runs or is wanted, then the others.
     """
     left = list(uses)
     rows = []
@@ -150,7 +150,8 @@ def table(
     if wanted is not None:
         known = {plugin.name for plugin in plugins if not plugin.is_instrument}
         rows += [_missing(name, own, wanted) for name, own in wanted.tables.items() if own not in known]
-    rows += [_elsewhere(use, wanted) for use in left]
+    # What another Python ran once, and nobody asks for, is no loss.
+    rows += [_elsewhere(use, wanted) for use in left if use.runs or wanted is not None]
     return sorted(rows, key=_rank)
 
 

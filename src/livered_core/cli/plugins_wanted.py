@@ -13,7 +13,7 @@ from livered_core.config.toml import dotted
 from livered_core.engine.plugin_points import file_of_module
 from livered_core.engine.setup import configuration_layers
 from livered_core.errors import ConfigError, LiveredError
-from livered_core.hooks.registry import BUILT_IN, PackagedDefaults, PluginEntry, claimed_instrument
+from livered_core.hooks.registry import BUILT_IN, PackagedDefaults, PluginEntry, claimed_instrument, module_of
 
 
 @attrs.frozen
@@ -79,7 +79,7 @@ def wanted_of(name: str, config_file: Path | None, environ: Mapping[str, str]) -
 
 def _packaged(entry: PluginEntry) -> PackagedDefaults | None:
     """Read the defaults that a plugin ships, found beside its package."""
-    folder = Path(file_of_module(entry.entry_point.module.partition(".")[0])).parent
+    folder = Path(file_of_module(module_of(entry.entry_point).partition(".")[0])).parent
     try:
         text = (folder / "defaults.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

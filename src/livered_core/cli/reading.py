@@ -7,7 +7,7 @@ from typing import Final
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from livered_core.cli.numbers import in_uah
+from livered_core.cli.numbers import in_uah, left_out_words
 from livered_core.cli.screen import Screen
 from livered_core.clocks import Clock
 from livered_core.engine.health import Health
@@ -94,5 +94,6 @@ def run_line(reduced: ReducedRun, seconds: float, health: Health | None) -> str:
     return (
         f"run {reduced.run.number}, {update.n_events:,} events in {update.n_pulses:,} pulses, "
         f"{in_uah(update.proton_charge_pc)}, {reduced.n_curves} curves, "
-        f"{'complete' if update.complete else 'INCOMPLETE'}, {seconds:.1f} s{where}"
+        f"{'complete' if update.complete else 'INCOMPLETE'}"
+        f"{left_out_words(update.skipped_chunks, update.skipped_events)}, {seconds:.1f} s{where}"
     )

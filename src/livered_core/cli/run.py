@@ -23,6 +23,7 @@ from livered_core.cli.signals import StopSignals
 from livered_core.cli.view import LineTimes, render, status_line
 from livered_core.clocks import SystemClock
 from livered_core.dashboard.launch import DashboardProcess
+from livered_core.engine.assembly import folder_name
 from livered_core.engine.event_rate import EventRate
 from livered_core.engine.health import Health, Phase
 from livered_core.engine.reload_setup import LoadAgain
@@ -93,7 +94,10 @@ def run(**arguments: Any) -> None:
     as_json = loaded.config.log.format == "json"
     screen = Screen(sys.stdout, plain=arguments["plain"], wrap=screen_json if as_json else None)
     session = Session(loaded, SystemClock(), simulate=arguments["simulate"], recording=recording, again=again)
-    dashboard = DashboardProcess(loaded.config.dashboard, os.environ)
+    name = folder_name(
+        loaded.config.instrument, simulate=arguments["simulate"], recorded=recording is not None
+    )
+    dashboard = DashboardProcess(loaded.config.dashboard, os.environ, shown=name)
     StopSignals(
         lambda name: _stop(session, screen, name), lambda: _last_words(dashboard, screen), session.reload
     ).install()

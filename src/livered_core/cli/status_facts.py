@@ -130,4 +130,6 @@ def last_run_words(sight: Sight) -> str:
     if end in _LEFT and last.get("complete") is True:
         complete = "complete so far"
     events = in_si(number_of(last, "n_events") or 0.0)
-    return f"run {number:.0f} {_ENDS.get(end, end)}{ago}, {events} events, {complete}"
+    skipped = number_of(last, "skipped_events") or 0.0
+    left_out = f", {in_si(skipped)} events left out on purpose" if skipped else ""
+    return f"run {number:.0f} {_ENDS.get(end, end)}{ago}, {events} events, {complete}{left_out}"

@@ -68,8 +68,10 @@ def _run_rows(sight: Sight) -> Iterator[_Row]:
     status, now_ns = sight.status, sight.now_ns
     run = status.get("run")
     if not isinstance(run, Mapping) or has_ended(sight):
-        if last_run(sight):
-            yield "last run", f"{last_run_words(sight)}: {last_run(sight).get('title') or 'without a title'}"
+        last = last_run(sight)
+        if last:
+            yield "last run", f"{last_run_words(sight)}: {last.get('title') or 'without a title'}"
+            yield from _left_out(last, ("skipped",))
         return
     start_ns = time_of(run, "start_ns")
     yield "title", run.get("title") or "none yet"
@@ -100,12 +102,18 @@ def _run_rows(sight: Sight) -> Iterator[_Row]:
     missing = status.get("missing")
     sentences = " ".join(map(str, missing)) if isinstance(missing, list) else ""
     yield "complete", f"NO: {sentences}" if sentences else "yes"
-    for what, why in (("dropped", "a plugin failed"), ("skipped", "a plugin left them out on purpose")):
-        if number_of(status, f"{what}_chunks"):
-            yield (
-                what,
-                f"{_count(status, f'{what}_chunks')} chunks with {_count(status, f'{what}_events')} events: {why}",
-            )
+    yield from _left_out(status, ("dropped", "skipped"))
+
+
+def _left_out(counts: Mapping[str, Any], places: Sequence[str]) -> Iterator[_Row]:
+    """Say which chunks of a run are not in its curves, and why."""
+    name = counts.get("skipped_by")
+    who = f"the plugin {name}" if isinstance(name, str) and name else "a plugin"
+    why = {"dropped": "a plugin failed", "skipped": f"{who} left them out on purpose"}
+    for what in places:
+        if number_of(counts, f"{what}_chunks"):
+            chunks, events = _count(counts, f"{what}_chunks"), _count(counts, f"{what}_events")
+            yield what, f"{chunks} chunks with {events} events: {why[what]}"
 
 
 def _source_rows(sight: Sight, *, everything: bool) -> Iterator[_Row]:

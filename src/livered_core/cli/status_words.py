@@ -121,6 +121,9 @@ def _data_words(sight: Sight, *, aged: bool = True) -> Iterator[str]:
     yield f"{in_si(events)} events"
     if events or status.get("missing"):
         yield "complete" if status.get("complete") is True else "INCOMPLETE"
+    skipped = number_of(status, "skipped_chunks") or 0
+    if skipped:
+        yield f"{skipped:,.0f} chunk{'' if skipped == 1 else 's'} left out on purpose"
 
 
 def _plugin_words(findings: Sequence[Finding]) -> Iterator[str]:

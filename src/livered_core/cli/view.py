@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from livered_core.cli.numbers import in_si, in_uah
+from livered_core.cli.numbers import in_si, in_uah, left_out_words
 from livered_core.cli.screen import text
 from livered_core.engine.health import Health, Phase
 from livered_core.model import Result
@@ -135,6 +135,7 @@ def status_line(health: Health, rate: float) -> str:
     return (
         f"run {health.run.number}: {health.phase.value}{age}, {health.n_events:,} events ({in_si(rate)}/s), "
         f"{in_uah(health.proton_charge_pc)}, chunk {health.n_chunks}, update {health.n_updates}, {complete}"
+        f"{left_out_words(health.skipped_chunks, health.skipped_events)}"
     )
 
 
@@ -170,6 +171,10 @@ def _facts(health: Health, rate: float, page: str) -> Table:
     ]
     for row in rows:
         grid.add_row(*row)
+    if health.skipped_chunks:
+        who = f", by the plugin {health.skipped_by}" if health.skipped_by else ""
+        events = f"{health.skipped_chunks:,} chunks, {health.skipped_events:,} events, on purpose{who}"
+        grid.add_row("left out", text(events))
     if page:
         grid.add_row("page", text(page))
     return grid

@@ -11,8 +11,8 @@ import attrs
 
 from livered_core.config.layers import Merged
 from livered_core.config.plugin_names import OWN_NAME, OWN_NAME_HELP
+from livered_core.config.problems import DEFAULT_ORIGIN
 from livered_core.config.schema import Config
-from livered_core.config.structure import DEFAULT_ORIGIN
 from livered_core.config.toml import dotted
 
 

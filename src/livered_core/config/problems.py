@@ -11,6 +11,9 @@ from livered_core.config.layers import Source, join_origins
 from livered_core.config.toml import dotted
 from livered_core.config.wording import found, wanted
 
+DEFAULT_ORIGIN = "built in"
+"""Origin of values that no layer gives."""
+
 
 @attrs.frozen
 class Given:

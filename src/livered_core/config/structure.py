@@ -12,7 +12,7 @@ import attrs
 
 from livered_core.config.layers import EnvironmentText, Merged, Source
 from livered_core.config.plugin_names import without_own_name
-from livered_core.config.problems import Given, Place, Problem, Problems, problem
+from livered_core.config.problems import DEFAULT_ORIGIN, Given, Place, Problem, Problems, problem
 from livered_core.config.reading import make_converter
 from livered_core.config.schema import Config
 from livered_core.config.secrets import find_secrets
@@ -20,9 +20,6 @@ from livered_core.config.toml import dotted
 from livered_core.config.validators import is_instrument_name, suggestion
 from livered_core.config.wording import found
 from livered_core.errors import ConfigError
-
-DEFAULT_ORIGIN = "built in"
-"""Origin of values that no layer gives."""
 
 
 def structure(

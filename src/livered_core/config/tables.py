@@ -11,7 +11,16 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from livered_core.config.problems import Given, Place, Problem, Problems, mismatch, problem, refuse
+from livered_core.config.problems import (
+    DEFAULT_ORIGIN,
+    Given,
+    Place,
+    Problem,
+    Problems,
+    mismatch,
+    problem,
+    refuse,
+)
 from livered_core.config.toml import dotted
 from livered_core.config.validators import suggestion
 from livered_core.config.wording import shown, wanted
@@ -80,6 +89,10 @@ class TableReader:
         if missing:
             path = (*given.path, missing[0])
             kind = self.attributes[missing[0]].type
+            if given.source.origin == DEFAULT_ORIGIN and given.path:
+                # The table is in no file: nothing there is to be corrected.
+                place = f" in the table [{dotted(given.path)}] of the configuration"
+                return [Problem(path, f"{dotted(path)} is missing: give {wanted(kind)}{place}.")]
             where = f"{dotted(path)} ({given.source.origin})" if given.path else missing[0]
             return [Problem(path, f"{where} is missing: give {wanted(kind)}.")]
         return [problem(given, message(error))]

@@ -14,7 +14,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.dashboard.directories import Folder, Listing, Stored
 from livered_core.dashboard.events import Stream, encode
-from livered_core.dashboard.foreign import time_of
+from livered_core.dashboard.foreign import table_of, time_of
 from livered_core.dashboard.processes import process_of
 from livered_core.dashboard.state import Process, Seen, State, state_of
 
@@ -60,6 +60,11 @@ class View:
         """What is in ``status.json``; None when there is none that can be read."""
         stored = self.folder.files.get("status.json")
         return stored.head if stored is not None and not stored.problem else None
+
+    @property
+    def started_ns(self) -> int:
+        """When the newest session began, nanoseconds UTC; 0 where that is not known."""
+        return time_of(table_of(self.status or {}, "session"), "started_ns")
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -131,8 +136,11 @@ class Board:
         return self.views.get(name) or self._view(name, Folder(), Process.UNKNOWN)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the names and states of all instruments."""
-        return [{"name": name, "state": attrs.asdict(view.state)} for name, view in self.views.items()]
+        """Return the names and states of all instruments, and when their newest session began."""
+        return [
+            {"name": name, "state": attrs.asdict(view.state), "started_ns": view.started_ns}
+            for name, view in self.views.items()
+        ]
 
     def subscribe(self, name: str) -> Stream | None:
         """Open a stream of what happens to an instrument; it begins with what is there. None when there are too many."""

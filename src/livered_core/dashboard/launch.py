@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from typing import IO, Final
+from urllib.parse import quote
 
 from livered_core.config import DashboardConfig, format_address
 from livered_core.dashboard.neighbour import identity, is_ours, lacks_token
@@ -37,17 +38,20 @@ class DashboardProcess:
         Where it listens, and who may see it.
     environ
         Environment variables, for it and for the place of the run directories.
+    shown
+        Name of the run directory that the page opens with; empty for the page's own choice.
     """
 
-    def __init__(self, config: DashboardConfig, environ: Mapping[str, str]) -> None:
+    def __init__(self, config: DashboardConfig, environ: Mapping[str, str], *, shown: str = "") -> None:
         self._config = config
+        self._anchor = f"#{quote(shown, safe='')}" if shown else ""
         self._environ = dict(environ)
         self._child: subprocess.Popen[bytes] | None = None
         self._ends = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="livered-dashboard", daemon=True)
         self.address = ""
-        """Where the page is; empty while it is not there."""
+        """Where the page is, with what it opens with; empty while it is not there."""
 
     def start(self) -> None:
         """Begin to start it; returns at once."""
@@ -102,8 +106,8 @@ class DashboardProcess:
         with child.stdout, child.stderr:
             line = child.stdout.readline().decode(errors="replace").strip()
             if line:
-                self.address = line.rpartition(" ")[2]
-                _log.info("%s", line)
+                self.address = f"{line.rpartition(' ')[2]}{self._anchor}"
+                _log.info("%s%s", line, self._anchor)
             said = _pass_on(child.stderr, to_log=bool(line))
         code = child.wait()
         self.address = ""
@@ -125,7 +129,7 @@ class DashboardProcess:
             return False
         if self._config.token_file is not None and lacks_token(host, port, ours):
             raise ConfigError(OPEN_ALREADY.format(where=f"{host} port {port}"))
-        self.address = f"http://{format_address(shown_host(host), port)}/"
+        self.address = f"http://{format_address(shown_host(host), port)}/{self._anchor}"
         _log.info("The dashboard that is there already is used, and stays: %s", self.address)
         return True
 

@@ -101,8 +101,8 @@ class State:
     sentence
         The same for people.
     data_age_s
-        Now minus the newest pulse reduced, seconds; None without, for a recording, and where the pulses have
-        another clock.
+        Now minus the newest pulse reduced or left out on purpose, seconds; None without, for a recording, and where
+        the pulses have another clock.
     since_ns
         Since when it is so, nanoseconds UTC; 0 when that is not known.
     now_ns
@@ -145,7 +145,7 @@ def state_of(seen: Seen, now_ns: int) -> State:
             return State(STALE, "warn", seen.problem, None, 0, now_ns)
         return State(NEVER_STARTED, "wait", "livered has not run here yet.", None, 0, now_ns)
     beat_ns = time_of(status, "now_ns")
-    newest_ns = 0 if _is_recording(status) else max(time_of(status, "last_pulse_ns"), seen.newest_pulse_ns)
+    newest_ns = 0 if _is_recording(status) else max(_dealt_with_ns(status), seen.newest_pulse_ns)
     behind_s = (now_ns - newest_ns) / _S if newest_ns else None
     ahead_s = -behind_s if behind_s is not None and behind_s < -AHEAD_S else 0.0
     age_s = None if behind_s is None or ahead_s else max(0.0, behind_s)
@@ -220,9 +220,12 @@ def _live(facts: _Facts) -> _Found:
     if facts.age_s is not None and facts.age_s <= explained_s:
         shown_ns, reduced_ns = facts.seen.newest_pulse_ns, time_of(facts.status, "last_pulse_ns")
         if awaited or not shown_ns or reduced_ns - shown_ns <= explained_s * _S:
-            return LIVE, "good", f"Data are {span(facts.age_s)} old.", 0
+            return LIVE, "good", f"Data are {span(facts.age_s)} old.{_left_out(facts)}", 0
         when = clock_time(shown_ns, facts.now_ns)
-        sentence = f"Data are {span(facts.age_s)} old, but the newest result has those until {when} only: no newer one has been made."
+        sentence = (
+            f"Data are {span(facts.age_s)} old, but the newest result has those until {when} only: "
+            f"no newer one has been made.{_left_out(facts)}"
+        )
         return LIVE, "warn", sentence, shown_ns
     if facts.age_s is None:
         if awaited:
@@ -251,7 +254,9 @@ def _live(facts: _Facts) -> _Found:
 def _catching_up(facts: _Facts) -> _Found:
     if facts.age_s is None:
         return CATCHING_UP, "wait", "livered reads data that were taken before.", facts.seen.phase_since_ns
-    sentence = f"livered reads data that were taken before: it has got to {span(facts.age_s)} ago."
+    sentence = (
+        f"livered reads data that were taken before: it has got to {span(facts.age_s)} ago.{_left_out(facts)}"
+    )
     return CATCHING_UP, "wait", sentence, facts.seen.phase_since_ns
 
 
@@ -322,6 +327,31 @@ _PHASES: Final[Mapping[str, Callable[[_Facts], _Found]]] = {
 
 def _newest(facts: _Facts) -> str:
     return "" if facts.age_s is None else f"; the newest data are {span(facts.age_s)} old"
+
+
+def _dealt_with_ns(status: Mapping[str, Any]) -> int:
+    """Tell the newest pulse that was reduced, or that a plugin left out on purpose."""
+    return max(time_of(status, "last_pulse_ns"), time_of(status, "newest_pulse_ns"))
+
+
+def _left_out(facts: _Facts) -> str:
+    """Say that a plugin leaves out chunks on purpose; empty where none does."""
+    status = facts.status
+    number = number_of(status, "skipped_chunks") or 0
+    if not number:
+        return ""
+    name = status.get("skipped_by")
+    who = f"The plugin {name}" if isinstance(name, str) and name else "A plugin"
+    said = f" {who} has left out {number:,.0f} chunk{'' if number == 1 else 's'} of this run on purpose"
+    reduced_ns = time_of(status, "last_pulse_ns")
+    if _dealt_with_ns(status) <= reduced_ns:
+        return f"{said}."
+    until = (
+        f"the newest that are reduced are those of {clock_time(reduced_ns, facts.now_ns)}"
+        if reduced_ns
+        else "none of it is reduced"
+    )
+    return f"{said}, the newest too: {until}."
 
 
 def _is_recording(status: Mapping[str, Any]) -> bool:

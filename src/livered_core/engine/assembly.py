@@ -45,6 +45,21 @@ from livered_core.simulator.process import SimulatorProcess
 from livered_core.sources.base import Source
 
 
+def folder_name(instrument: str, *, simulate: bool, recorded: bool) -> str:
+    """Return what folders of a session are called: beside the service of an instrument others may try things.
+
+    Parameters
+    ----------
+    instrument
+        Canonical name of the instrument.
+    simulate, recorded
+        Whether the data come from a simulated beamline, or from a recording.
+    """
+    if simulate:
+        return f"{instrument}-simulated"
+    return f"{instrument}-recorded" if recorded else instrument
+
+
 @attrs.frozen(eq=False)
 class Task:
     """What a session is to do.
@@ -77,11 +92,10 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What runs, as folders are called: beside the service of an instrument others may try things."""
-        name = self.loaded.config.instrument
-        if self.simulate:
-            return f"{name}-simulated"
-        return name if self.recording is None else f"{name}-recorded"
+        """What runs, as folders are called, see `folder_name`."""
+        return folder_name(
+            self.loaded.config.instrument, simulate=self.simulate, recorded=self.recording is not None
+        )
 
     @property
     def keeps_runs(self) -> bool:

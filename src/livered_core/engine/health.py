@@ -66,7 +66,7 @@ class Health:
     last_pulse_ns
         Newest pulse accumulated in this run, nanoseconds UTC; 0 before the first.
     dropped_chunks, skipped_chunks
-        Left out of this run.
+        Left out of this run: lost to a failure, and on purpose.
     missing
         Why the run is not complete; empty when it is.
     result, update
@@ -81,6 +81,10 @@ class Health:
         Slow logs of the newest chunk, by name.
     dropped_events, skipped_events
         In the chunks that were left out of this run.
+    newest_pulse_ns
+        Newest pulse of this run that was accumulated or left out on purpose, nanoseconds UTC; 0 before the first.
+    skipped_by
+        Plugin that left out the newest of the chunks that were left out on purpose; empty without.
     checkpoint
         How keeping the run in hand for a restart goes; None where nothing is kept.
     memory
@@ -115,6 +119,8 @@ class Health:
     logs: Mapping[str, SlowLog] = attrs.field(factory=dict)
     dropped_events: int = 0
     skipped_events: int = 0
+    newest_pulse_ns: int = 0
+    skipped_by: str = ""
     checkpoint: CheckpointStatus | None = None
     memory: MemoryStatus | None = None
     disk: DiskStatus | None = None
@@ -123,10 +129,11 @@ class Health:
 
     @property
     def lag_s(self) -> float | None:
-        """Wall time minus the newest pulse accumulated, seconds; None without, and for a recording."""
+        """Wall time minus the newest pulse accumulated or left out on purpose, seconds; None without, and for a recording."""
         if self.source.read_fraction is not None:
             return None
-        return max(0.0, (self.now_ns - self.last_pulse_ns) / 1e9) if self.last_pulse_ns else None
+        newest_ns = max(self.newest_pulse_ns, self.last_pulse_ns)
+        return max(0.0, (self.now_ns - newest_ns) / 1e9) if newest_ns else None
 
 
 def phase_of(source: SourceStatus, run: RunInfo | None, now_ns: int) -> Phase:
@@ -217,6 +224,8 @@ def health_of(
         logs=pipeline.logs,
         dropped_events=state.dropped_events if state else 0,
         skipped_events=state.skipped_events if state else 0,
+        newest_pulse_ns=state.newest_pulse_ns if state else 0,
+        skipped_by=state.skipped_by if state else "",
     )
 
 
@@ -248,6 +257,8 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "skipped_chunks": health.skipped_chunks,
         "dropped_events": health.dropped_events,
         "skipped_events": health.skipped_events,
+        "newest_pulse_ns": health.newest_pulse_ns,
+        "skipped_by": health.skipped_by,
         "complete": not health.missing,
         "missing": list(health.missing),
         "version": health.version,

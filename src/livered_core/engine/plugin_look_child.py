@@ -12,7 +12,7 @@ from typing import Any, Final
 from livered_core.engine.plugin_rows import class_name, file_of_class
 from livered_core.hooks.calls import words_of
 from livered_core.hooks.inspection import hook_problems, implemented_hooks
-from livered_core.hooks.registry import PLUGINS, data_models, settings_class
+from livered_core.hooks.registry import PLUGINS, data_models, module_of, settings_class
 
 _IMPORTING: Final = ("importlib", "<frozen importlib")
 
@@ -31,7 +31,10 @@ def look(entry_point: str) -> dict[str, Any]:
         The attributes of `livered_core.engine.plugin_look.Look`, for JSON.
     """
     try:
-        loaded: Any = EntryPoint("plugin", entry_point, PLUGINS).load()
+        point = EntryPoint("plugin", entry_point, PLUGINS)
+        if not module_of(point):
+            return _problem(f"{entry_point} is no entry point: it must name a class as module:Class.")
+        loaded: Any = point.load()
         if not isinstance(loaded, type):
             return _problem(f"{entry_point} is a {type(loaded).__name__}: the entry point must name a class.")
         problems = hook_problems(loaded)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS
+from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS, module_of
 
 
 @attrs.frozen
@@ -104,9 +104,9 @@ def _plugin(same: list[EntryPoint], group: list[EntryPoint]) -> InstalledPlugin:
         name=names[0].lower() if is_instrument else names[0],
         names=tuple(names),
         entry_point=first.value,
-        distribution="" if first.dist is None else first.dist.name,
-        version="" if first.dist is None else first.dist.version,
-        file=file_of_module(first.module),
+        distribution="" if first.dist is None else first.dist.name or "",
+        version="" if first.dist is None else first.dist.version or "",
+        file=file_of_module(module_of(first)),
         is_instrument=is_instrument,
         rivals=tuple(filter(None, (_rivals(point, group) for point in same))),
     )

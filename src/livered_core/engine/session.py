@@ -24,7 +24,7 @@ from livered_core.engine.memory_guard import MemoryLimitReached
 from livered_core.engine.reload_setup import LoadAgain
 from livered_core.engine.setup import LoadedConfiguration
 from livered_core.errors import EXIT_DIED, EXIT_OK, SourceError
-from livered_core.hooks.calls import CallListener
+from livered_core.hooks.calls import CallListener, RunningCall
 from livered_core.model import Result, RunEndReason, RunInfo, Update
 from livered_core.publish.latest import Latest
 from livered_core.recording import Recording
@@ -105,6 +105,10 @@ class Session:
     def tell_calls(self, listener: CallListener) -> None:
         """Have somebody told of each call of a hook, on its thread; called before `run`."""
         self._task = attrs.evolve(self._task, listener=listener)
+
+    def running_calls(self) -> tuple[RunningCall, ...]:
+        """Return the calls of hooks that have not come back. Safe from any thread."""
+        return () if self._parts is None else self._parts.hooks.running()
 
     def stop(self) -> None:
         """Ask the session to end; returns at once. Safe from any thread, but not inside a signal handler."""

@@ -157,7 +157,7 @@ def load_configuration(
         problems += error.problems
     try:
         wanted += find_plugins(BUILT_IN, points)
-        wanted += find_plugins(others, points, own_names=own_names)
+        wanted += find_plugins(others, points, own_names=own_names, beside=[plugin.name for plugin in wanted])
     except ConfigError as error:
         problems += error.problems
     classes: list[tuple[PluginEntry, type]] = []

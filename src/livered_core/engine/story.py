@@ -63,7 +63,7 @@ class Story:
     _since_s: float = attrs.field(default=0.0, init=False)
     _run: int = attrs.field(default=0, init=False)
     _said_s: float = attrs.field(default=0.0, init=False)
-    _failing: dict[str, float] = attrs.field(factory=dict, init=False)
+    _failing: dict[str, tuple[float, int]] = attrs.field(factory=dict, init=False)
 
     def update(self, health: Health, now_s: float) -> list[tuple[int, str]]:
         """Take up a snapshot.
@@ -91,13 +91,16 @@ class Story:
         return said
 
     def _recoveries(self, sinks: Sequence[SinkStatus], now_s: float) -> list[str]:
-        """Say of which sinks the attempts fail no more; that they fail is said with each failure."""
+        """Say which sinks have taken something after failures; that they fail is said with each failure."""
         before = self._failing
-        self._failing = {sink.name: before.get(sink.name, now_s) for sink in sinks if sink.last_error}
+        self._failing = {
+            sink.name: before.get(sink.name, (now_s, sink.delivered)) for sink in sinks if sink.last_error
+        }
+        taken = {sink.name: sink.delivered for sink in sinks}
         return [
             f"the sink {name} takes results again after {now_s - since_s:.0f} s."
-            for name, since_s in before.items()
-            if name not in self._failing
+            for name, (since_s, delivered) in before.items()
+            if name not in self._failing and taken.get(name, 0) > delivered
         ]
 
     def _changes(self, phase: Phase, now_s: float) -> list[str]:
@@ -121,7 +124,8 @@ class Story:
 def _goes_on(health: Health) -> str:
     old = f", {health.lag_s:.0f} s old" if health.lag_s is not None else ""
     complete = "complete." if not health.missing else "INCOMPLETE: " + " ".join(health.missing)
+    left_out = f"{health.skipped_events:,} events left out on purpose, " if health.skipped_chunks else ""
     return (
         f"goes on, {health.phase.value}{old}: {health.n_events:,} events in {health.n_chunks:,} chunks, "
-        f"update {health.n_updates}, {complete}"
+        f"update {health.n_updates}, {left_out}{complete}"
     )

@@ -17,7 +17,7 @@ from typing import Final
 import attrs
 
 from livered_core.config.xdg import xdg_folder
-from livered_core.hooks.registry import PluginEntry
+from livered_core.hooks.registry import PluginEntry, module_of
 from livered_core.hooks.reloading import plugin_packages
 
 LARGEST: Final = 10_000_000
@@ -103,7 +103,7 @@ def watched_files(
             {
                 (Path(str(point.dist.locate_file(""))), _normalised(point.dist.name))
                 for point in points
-                if point.dist is not None and not point.module.startswith("livered_core.")
+                if point.dist is not None and not module_of(point).startswith("livered_core.")
             }
         ),
     )

@@ -101,13 +101,17 @@ class DefaultTransforms:
 
 def _sum(accumulated: Any, processed: Any) -> Any:
     try:
-        return accumulated + processed
+        total = accumulated + processed
     except TypeError as error:
         message = (
             f"What process_chunk returned (a {type(processed).__name__}) cannot be added to what is accumulated "
             f"(a {type(accumulated).__name__}): return what can be added with +, or implement accumulate. {error}"
         )
         raise DataModelError(message) from error
+    if total is None:
+        message = f"The sum of a {type(accumulated).__name__} and a {type(processed).__name__} is None: __add__ must return it."
+        raise DataModelError(message)
+    return total
 
 
 def _workspace_curves(workspace: Any) -> list[Curve]:

@@ -64,6 +64,7 @@ class Dispatcher:
     ) -> None:
         self._witness = witness
         self._calls = Calls(clock, listener)
+        self._told_of_default = False
         self._table = Table(plugins, owners, self._calls)
 
     @property
@@ -75,6 +76,12 @@ class Dispatcher:
     def sinks(self) -> tuple[str, ...]:
         """Names of the plugins that implement post_publish, in the order of their calls."""
         return self._table.sinks
+
+    @property
+    def answered_by(self) -> str:
+        """Name of the plugin that gave the newest answer of a transform; for the reduction thread, empty without one."""
+        answered = self._table.trail.answered
+        return "" if answered is None else answered.name
 
     def statistics(self) -> dict[tuple[str, str], CallStatistics]:
         """Return a snapshot: (plugin, hook) to its statistics."""
@@ -159,7 +166,25 @@ class Dispatcher:
         HookError
             When a plugin failed.
         """
-        return self._transform("process_chunk", chunk.sequence, check=_is_something, chunk=chunk, run=run)
+        answer = self._transform("process_chunk", chunk.sequence, check=_is_something, chunk=chunk, run=run)
+        self._notice_default(answer)
+        return answer
+
+    def _notice_default(self, answer: Any) -> None:
+        """Say once that livered reduces in the place of a plugin, which may have forgotten to return something."""
+        table = self._table
+        if self._told_of_default or table.trail.answered is not DEFAULTS:
+            return
+        self._told_of_default = True
+        if table.is_owned("process_chunk"):
+            owner = table.owner("process_chunk")
+            _log.warning(
+                "process_chunk of plugin %s returned None: livered's default took its place and made a %s. "
+                "Where that is not meant, a return is missing.",
+                owner.name,
+                type(answer).__name__,
+                extra={"plugin": owner.name},
+            )
 
     def accumulate(self, accumulated: Any, processed: Any, chunk: Chunk, run: RunInfo) -> Any:
         """Return the new accumulated data.

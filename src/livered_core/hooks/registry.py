@@ -89,6 +89,14 @@ class LoadedPlugin:
     data_models: tuple[str, ...] = ("native", "mantid")
 
 
+def module_of(point: EntryPoint) -> str:
+    """Name the module of an entry point; empty where a distribution declares something else than ``module:Class``."""
+    try:
+        return str(point.module)
+    except (AttributeError, ValueError):
+        return ""
+
+
 def find_instrument(name: str, available: Iterable[EntryPoint] | None = None) -> PluginEntry:
     """Find the plugin that owns an instrument.
 
@@ -149,6 +157,7 @@ def find_plugins(
     available: Iterable[EntryPoint] | None = None,
     *,
     own_names: Mapping[str, str] | None = None,
+    beside: Iterable[str] = (),
 ) -> list[PluginEntry]:
     """Find the plugins that the configuration names.
 
@@ -160,6 +169,8 @@ def find_plugins(
         Entry points to look in; by default all that are installed.
     own_names
         Of those of `names` that are not a plugin's own: the name of the plugin that runs under it.
+    beside
+        Names of plugins that run anyway, such as the instrument's: one of them may be meant by a misspelt name.
 
     Returns
     -------
@@ -183,7 +194,7 @@ def find_plugins(
             continue
         matching = [point for point in candidates if point.name == own]
         if not matching:
-            close = difflib.get_close_matches(own, installed, n=1)
+            close = difflib.get_close_matches(own.lower(), [*beside, *installed], n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             problems.append(
                 f"Plugin {own!r} is wanted by [plugins.{name}] and not installed{hint}: "
@@ -208,7 +219,7 @@ def load_class(entry: PluginEntry) -> type:
         When the import fails, the entry point is not a class, or a hook is misspelt or has wrong arguments.
     """
     loaded = import_class(entry)
-    problems = hook_problems(loaded)
+    problems = [*hook_problems(loaded), *data_model_problems(loaded)]
     if problems:
         raise PluginLoadError("\n".join(f"Plugin {entry}: {problem}" for problem in problems))
     return loaded
@@ -222,6 +233,7 @@ def import_class(entry: PluginEntry) -> type:
     PluginLoadError
         When the import fails, or the entry point is not a class.
     """
+    _require_module(entry)
     try:
         loaded = entry.entry_point.load()
     except (Exception, SystemExit) as error:
@@ -241,7 +253,7 @@ def packaged_defaults(entry: PluginEntry) -> PackagedDefaults | None:
     PluginLoadError
         When the package cannot be imported.
     """
-    package = entry.entry_point.module.partition(".")[0]
+    package = _require_module(entry).partition(".")[0]
     try:
         module = importlib.import_module(package)
     except (Exception, SystemExit) as error:
@@ -257,10 +269,26 @@ def packaged_defaults(entry: PluginEntry) -> PackagedDefaults | None:
     return PackagedDefaults(resource.read_text(encoding="utf-8"), origin, Path(str(folder)))
 
 
+def _require_module(entry: PluginEntry) -> str:
+    module = module_of(entry.entry_point)
+    if not module:
+        message = f"Plugin {entry} cannot be loaded: its entry point must name a class as module:Class."
+        raise PluginLoadError(message)
+    return module
+
+
 def settings_class(plugin_class: type) -> type | None:
     """Return the attrs class of a plugin's settings; None when it has none."""
     declared: type | None = getattr(plugin_class, "settings_class", None)
     return declared
+
+
+def data_model_problems(plugin_class: type) -> list[str]:
+    """Say in a sentence what is wrong with a plugin's ``data_models``; nothing when all is well."""
+    declared = getattr(plugin_class, "data_models", ("native",))
+    if isinstance(declared, (tuple, list)) and declared and set(declared) <= {"native", "mantid"}:
+        return []
+    return [f'data_models is {declared!r}: give a tuple of "native" and "mantid", for example ("native",).']
 
 
 def data_models(plugin_class: type) -> tuple[str, ...]:

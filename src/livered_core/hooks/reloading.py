@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import attrs
 
-from livered_core.hooks.registry import INSTRUMENTS, PLUGINS
+from livered_core.hooks.registry import INSTRUMENTS, PLUGINS, module_of
 
 OWN: Final = "livered_core"
 """Is never imported anew: its change counts from the next start."""
@@ -50,7 +50,7 @@ def plugin_packages(points: Iterable[EntryPoint]) -> tuple[PluginPackage, ...]:
     """
     found: dict[str, PluginPackage] = {}
     for point in points:
-        parts = point.module.split(".")
+        parts = module_of(point).split(".")
         if parts[0] == OWN:
             continue
         for length in range(1, len(parts) + 1):
@@ -67,7 +67,8 @@ def plugin_packages(points: Iterable[EntryPoint]) -> tuple[PluginPackage, ...]:
 def installed_packages() -> tuple[str, ...]:
     """Name the top-level packages of all installed plugins, without livered's own."""
     points = [point for group in (INSTRUMENTS, PLUGINS) for point in entry_points(group=group)]
-    return tuple(dict.fromkeys(top for point in points if (top := point.module.partition(".")[0]) != OWN))
+    tops = (module_of(point).partition(".")[0] for point in points)
+    return tuple(dict.fromkeys(top for top in tops if top not in ("", OWN)))
 
 
 class FreshModules:

@@ -97,9 +97,14 @@ class Table:
         return self._by_name[name], self._hooks[name]["post_publish"]
 
     def owner(self, hook: str) -> LoadedPlugin:
-        """Return who is to blame where nobody else is known: the first plugin that has a transform."""
-        owners = [p for p in self.plugins if hook in implemented_hooks(type(p.instance))]
-        return owners[0] if owners else DEFAULTS
+        """Return who is to blame where nobody else is known: a transform's owner, else the first plugin that wraps it."""
+        roles = [(p, implemented_hooks(type(p.instance)).get(hook)) for p in self.plugins]
+        having = [p for p, role in roles if role == "owner"] + [p for p, role in roles if role == "wrapper"]
+        return having[0] if having else DEFAULTS
+
+    def is_owned(self, hook: str) -> bool:
+        """Tell whether a plugin owns a transform: without one, livered's default is what is wanted."""
+        return any(implemented_hooks(type(p.instance)).get(hook) == "owner" for p in self.plugins)
 
     def transform(self, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call a transform; `trail` tells who answered or raised."""
@@ -163,7 +168,7 @@ class Table:
             answer, raised = None, None
             try:
                 generator = function(*args)
-                next(generator)
+                _to_its_yield(generator)
                 try:
                     outcome = yield
                 except BaseException as error:  # noqa: BLE001  (the wrapper's to catch or to pass on)
@@ -180,6 +185,15 @@ class Table:
             return answer
 
         return wrapper if is_wrapper else owner
+
+
+def _to_its_yield(generator: Generator[None, Any, Any]) -> None:
+    """Run a wrapper from its beginning to its yield."""
+    try:
+        next(generator)
+    except StopIteration:
+        message = "A wrapper must yield once and returned before: `answer = yield` first, then return what is to count."
+        raise DataModelError(message) from None
 
 
 def _finish(generator: Generator[None, Any, Any], outcome: Any) -> Any:

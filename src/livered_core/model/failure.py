@@ -38,4 +38,5 @@ class HookFailure:
         """The failure in one sentence."""
         where = f" on chunk {self.chunk_sequence}" if self.chunk_sequence is not None else ""
         again = f", {self.consecutive} times in a row" if self.consecutive > 1 else ""
-        return f"Plugin {self.plugin} {self.version} failed in {self.hook}{where}{again}: {self.error}"
+        who = f"{self.plugin} {self.version}".strip()
+        return f"Plugin {who} failed in {self.hook}{where}{again}: {self.error}"

@@ -87,6 +87,11 @@ def _problem(array: Any) -> str:
     if x.ndim != 1 or str(x.dtype) not in ("float64", "float32", "int64", "int32"):
         return f"its coordinate {array.dim!r} is of type {x.dtype} with dimensions {list(x.dims)}; a curve needs numbers"
     if array.variances is None:
+        if str(array.dtype) not in ("float64", "float32"):
+            return (
+                f"it is of type {array.dtype} and so without variances; for counts, take array.to(dtype='float64') "
+                "and set its variances to its values"
+            )
         return "it has no variances; for counts, set array.variances = array.values"
     return ""
 

@@ -53,7 +53,8 @@ class Delivery:
 
     The newest result replaces one that waits; a final one never gives way. Final results are offered in the order of
     publication. One that the sink could not take is offered again with back-off, and the newest result in between.
-    One that the other side refused is held: it is offered again when something else was taken, once.
+    One that the other side refused is held: it is offered again when something else was taken, once. A result is taken
+    when there is a receipt: a sink that had nothing to do with one has shown nothing of the other side.
 
     Parameters
     ----------
@@ -163,16 +164,51 @@ class Delivery:
         except HookError as error:
             self._failed(parcel, item, error, last_chance=last_chance)
         else:
-            self._taken(parcel, item, receipt)
+            if receipt is None:
+                self._nothing_done(parcel)
+            else:
+                self._taken(parcel, item, receipt)
 
-    def _taken(self, parcel: Parcel, item: Published, receipt: Receipt | None) -> None:
+    def _nothing_done(self, parcel: Parcel) -> None:
+        """Take a result off the queue with which the sink had nothing to do: of the other side that says nothing."""
         queue = self._queue
         with self._stage.lock:
             queue.forget(parcel)
-            if receipt is None and not parcel.final and queue.finals and queue.finals[0].unavailable:
-                # There was nothing to do: whether the other side is there again is not known.
-                queue.newest_first = False
-                return
+            queue.newest_first = False
+            if parcel.to_keep and self._keeper is not None:
+                self._keeper.forget(queue, parcel)
+            settled = parcel.failures and (parcel.final or not queue.stated)
+            if settled or not (queue.stated or queue.delivered):
+                # This one had failed, and is done; or the sink gives no receipts, and shows no more than this.
+                queue.failures = 0
+                queue.last_error = next((p.error for p in queue.unsent if p.failures), "")
+            let_by = self._let_by(parcel)
+        if let_by is not None:
+            _log.warning(
+                "The sink %s failed %d times on the final result of run %d: those after it are offered first. %s",
+                queue.name,
+                let_by.failures,
+                let_by.run,
+                let_by.error,
+            )
+
+    def _let_by(self, done: Parcel) -> Parcel | None:
+        """Hold a final result that fails again and again while others wait behind it; it comes again as refused ones do."""
+        finals = self._queue.finals
+        first = finals[0] if len(finals) > 1 else None
+        if first is None or done.final or not first.failures or first.unavailable:
+            return None
+        first.let_by += 1
+        if first.let_by < PASSED_BY:
+            return None
+        first.let_by, first.ready = 0, False
+        self._queue.hold(first)
+        return first
+
+    def _taken(self, parcel: Parcel, item: Published, receipt: Receipt) -> None:
+        queue = self._queue
+        with self._stage.lock:
+            queue.forget(parcel)
             if parcel.to_keep and self._keeper is not None:
                 self._keeper.forget(queue, parcel)
             refusals, unsaid = queue.refusals, queue.unsaid
@@ -181,10 +217,9 @@ class Delivery:
             queue.newest_first = False
             queue.offer_held_again()
             passed = self._passed(parcel)
-            if receipt is not None:
-                queue.delivered += 1
-                queue.last_receipt = receipt
-        if refusals and receipt is not None:
+            queue.delivered += 1
+            queue.last_receipt = receipt
+        if refusals:
             _log.info(
                 "The sink %s takes results again; it had refused %d%s.",
                 queue.name,
@@ -200,18 +235,17 @@ class Delivery:
                 passed.run,
                 passed.error,
             )
-        if receipt is not None:
-            if self._note_taken is not None:
-                self._note_taken(queue.name, item, receipt)
-            _log.info(
-                "Run %d update %d: %s took %d bytes to %s.",
-                item.run.number,
-                item.update.sequence,
-                queue.name,
-                receipt.size,
-                receipt.where,
-                extra={"plugin": queue.name},
-            )
+        if self._note_taken is not None:
+            self._note_taken(queue.name, item, receipt)
+        _log.info(
+            "Run %d update %d: %s took %d bytes to %s.",
+            item.run.number,
+            item.update.sequence,
+            queue.name,
+            receipt.size,
+            receipt.where,
+            extra={"plugin": queue.name},
+        )
 
     def _passed(self, taken: Parcel) -> Parcel | None:
         """Set aside a final result that fails again and again while others are taken, so that it blocks nothing."""
@@ -232,6 +266,7 @@ class Delivery:
         words = error.failure.error
         with stage.lock:
             queue.last_error = parcel.error = words
+            queue.stated = isinstance(error.__cause__, SinkRejected | SinkUnavailable)
             parcel.failures += 1
             parcel.unavailable = isinstance(error.__cause__, SinkUnavailable)
             parcel.ready = False

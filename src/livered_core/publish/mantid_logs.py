@@ -49,7 +49,8 @@ def logs_of(result: Result, run: RunInfo, update: Update) -> dict[str, Log]:
     logs["livered_complete"] = (int(update.complete), "")
     logs["livered_final"] = (int(update.final), "")
     logs["livered_update"] = (update.sequence, "")
-    logs["livered_dropped_events"] = (update.dropped_events, "")
+    for name in ("skipped_chunks", "skipped_events", "dropped_chunks", "dropped_events"):
+        logs[f"livered_{name}"] = (int(getattr(update, name)), "")
     if update.missing:
         logs["livered_missing"] = (" ".join(map(one_line, update.missing)), "")
     for prefix, notes in (("sample", run.sample), ("result", result.metadata)):

@@ -136,6 +136,8 @@ def _write_entry(entry: h5py.Group, result: Result, run: RunInfo, update: Update
         "n_chunks": update.n_chunks,
         "n_pulses": update.n_pulses,
         "n_events": update.n_events,
+        "skipped_chunks": update.skipped_chunks,
+        "skipped_events": update.skipped_events,
         "dropped_chunks": update.dropped_chunks,
         "dropped_events": update.dropped_events,
         "first_pulse_ns": update.first_pulse_ns,

@@ -28,6 +28,8 @@ MOST_IMAGES: Final = 20
 """What is drawn; more are left out, and it is said."""
 _MOST_POINTS: Final = 100_000
 _MOST_POINTS_OF_A_CURVE: Final = 12_000
+_FEW_POINTS: Final = 20
+"""A curve with up to so many points has a mark at each: a line alone would be short, or nothing."""
 _WIDTH, _HEIGHT = 1000, 460
 _LEFT, _TOP, _RIGHT, _BOTTOM = 92, 14, 16, 70
 _LARGEST: Final = 1e300
@@ -89,10 +91,11 @@ def _curves_panel(curves: Sequence[Curve], most: int) -> str:
     area, legend = [], []
     for index, curve in enumerate(curves):
         look = f"c{index % _COLOURS}{_DASHES[index // _COLOURS % len(_DASHES)]}"
-        band, line = _paths(curve, x, y, most)
+        band, line, dots = _paths(curve, x, y, most)
         area.append(
             f'<g data-curve="{index}"><path class="band {look}" d="{band}"/>'
-            f'<path class="line {look}" d="{line}"/></g>'
+            + (f'<path class="few c{index % _COLOURS}" d="{dots}"/>' if dots else "")
+            + f'<path class="line {look}" d="{line}"/></g>'
         )
         legend.append(
             f'<li><label><input type="checkbox" value="{index}" checked hidden> '
@@ -197,8 +200,14 @@ def _axis(values: Iterable[Floats], name: str, *, margin: float = 0.0, logarithm
     return _Axis(low - room, high + room, name, logarithmic)
 
 
-def _paths(curve: Curve, x: _Axis, y: _Axis, most: int) -> tuple[str, str]:
-    """Draw one standard deviation to both sides as an area, and the values as a line; both with the same gaps."""
+def _paths(curve: Curve, x: _Axis, y: _Axis, most: int) -> tuple[str, str, str]:
+    """Draw one standard deviation to both sides as an area, and the values as a line; both with the same gaps.
+
+    Returns
+    -------
+    tuple of str
+        Paths of the area, of the line, and of marks at the points where these are few; empty where there is none.
+    """
     kept = _thinned(curve.y, most)
     along, values = x.units(curve.x_centres[kept]), curve.y[kept]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -220,7 +229,9 @@ def _paths(curve: Curve, x: _Axis, y: _Axis, most: int) -> tuple[str, str]:
         + "z"
         for run in runs
     )
-    return (band if errors.any() else ""), line
+    few = np.flatnonzero(good) if np.count_nonzero(good) <= _FEW_POINTS else ()
+    marks = "".join(_path(along[[point]], up[[point]]) for point in few)
+    return (band if errors.any() else ""), line, marks
 
 
 def _thinned(values: Floats, most: int) -> npt.NDArray[np.intp]:

@@ -56,7 +56,7 @@ class RunEntry:
         Why it ended; empty while it goes on.
     final
         Whether its final result has been made.
-    n_events, n_pulses, proton_charge_pc, complete, missing, last_pulse_ns
+    n_events, n_pulses, proton_charge_pc, complete, missing, last_pulse_ns, skipped_chunks, skipped_events
         Of its newest result in that session.
     version
         Of its newest result in that session; 0 before the first.
@@ -80,6 +80,8 @@ class RunEntry:
     complete: bool = attrs.field(default=True, validator=_is_bool)
     missing: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     last_pulse_ns: int = attrs.field(default=0, validator=_is_whole)
+    skipped_chunks: int = attrs.field(default=0, validator=_is_whole)
+    skipped_events: int = attrs.field(default=0, validator=_is_whole)
     version: int = attrs.field(default=0, validator=_is_whole)
     kept: bool = attrs.field(default=False, validator=_is_bool)
     receipts: Mapping[str, Mapping[str, Any]] = attrs.field(
@@ -200,6 +202,8 @@ class RunList:
                 complete=bool(update.complete),
                 missing=update.missing,
                 last_pulse_ns=int(update.last_pulse_ns),
+                skipped_chunks=int(update.skipped_chunks),
+                skipped_events=int(update.skipped_events),
                 version=item.version,
             ),
         )

@@ -36,7 +36,7 @@ class SinkStatus:
     last_receipt
         Its newest receipt; None before the first.
     last_error
-        Why its newest attempt failed; empty when it did not.
+        Why an attempt failed, when it has taken nothing since; else empty.
     given_up
         Final results that it will never get: they waited for too long, or took too much disk.
     """
@@ -78,8 +78,9 @@ class Parcel:
         It was taken or given up: nothing more is done for it.
     not_before
         Monotonic time before which it is not offered, because the sink asked for that.
-    failures, passed
-        Attempts that failed, and results that the sink has taken since the first.
+    failures, passed, let_by
+        Attempts that failed, results that the sink has taken since the first, and those that it had nothing to do with
+        while other final results waited behind it.
     unavailable
         Its newest attempt failed because the other side was not there.
     again
@@ -105,6 +106,7 @@ class Parcel:
     not_before: float = 0.0
     failures: int = 0
     passed: int = 0
+    let_by: int = 0
     unavailable: bool = False
     again: bool = False
     error: str = ""
@@ -117,7 +119,8 @@ class SinkQueue:
     """What waits for a sink, and how it has fared; the stage's lock guards it.
 
     ``held`` are final results that the other side refused: they are offered again when the sink has taken something
-    else, once, and by the next session.
+    else, once, and by the next session. ``stated`` says whether its newest failure was one of `SinkRejected` and
+    `SinkUnavailable`: of a sink that knows these, only a receipt shows that the other side takes something again.
     """
 
     name: str
@@ -136,6 +139,7 @@ class SinkQueue:
     retry_at: float = 0.0
     last_receipt: Receipt | None = None
     last_error: str = ""
+    stated: bool = False
     said: str = ""
     unsaid: int = 0
     given_up: int = 0

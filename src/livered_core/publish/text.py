@@ -108,6 +108,8 @@ def header_lines(
         ("pulses", update.n_pulses),
         ("events", update.n_events),
         ("chunks", update.n_chunks),
+        ("skipped chunks", update.skipped_chunks),
+        ("skipped events", update.skipped_events),
         ("dropped chunks", update.dropped_chunks),
         ("dropped events", update.dropped_events),
         ("first pulse", format_utc(update.first_pulse_ns) if update.first_pulse_ns else "none"),

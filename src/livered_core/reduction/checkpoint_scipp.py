@@ -5,6 +5,7 @@ scipp is an extra: it is imported when there is something of it to write or to r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -72,6 +73,8 @@ def _unit(unit: Any) -> str | None:
         return None
     text = str(unit)
     try:
+        # What scipp has read it may write in another way.
+        text = str(sc.Unit(text))
         same = sc.Unit(text) == unit
     except RuntimeError:
         same = False
@@ -90,7 +93,13 @@ def _take_variable(variable: Any) -> dict[str, Any]:
     if dtype in _NUMBERS:
         values = np.asarray(variable.values)
     elif dtype == "string":
-        values = list(variable.values) if variable.dims else variable.value
+        return {
+            "dims": list(variable.dims),
+            "dtype": dtype,
+            "unit": _unit(variable.unit),
+            "shape": list(variable.shape),
+            "values": list(variable.flatten(to="text").values) if variable.dims else [variable.value],
+        }
     else:
         message = f"a scipp array of type {dtype}"
         raise TypeError(message)
@@ -110,7 +119,7 @@ def _put_variable(sc: Any, parts: Mapping[str, Any]) -> Any:
     if dtype == "vector3":
         return sc.vectors(dims=dims, values=values, unit=unit) if dims else sc.vector(values, unit=unit)
     if dtype == "string":
-        return sc.array(dims=dims, values=values, unit=unit) if dims else sc.scalar(values, unit=unit)
+        return _texts(sc, parts)
     variances = parts["variances"]
     if dims:
         # The order of the dimensions in memory is kept: sums of floats depend on it.
@@ -125,6 +134,20 @@ def _put_variable(sc: Any, parts: Mapping[str, Any]) -> Any:
         return in_memory.transpose(dims)
     variance = None if variances is None else variances[()]
     return sc.scalar(values[()], variance=variance, unit=unit, dtype=dtype)
+
+
+def _texts(sc: Any, parts: Mapping[str, Any]) -> Any:
+    dims, unit, shape, values = parts["dims"], parts["unit"], parts["shape"], parts["values"]
+    if math.prod(shape) != len(values):
+        message = f"{len(values)} texts do not have the shape {shape}"
+        raise ValueError(message)
+    if not dims:
+        return sc.scalar(values[0], unit=unit, dtype=sc.DType.string)
+    if not values:
+        # Of nothing scipp would make numbers.
+        return sc.empty(dims=dims, shape=shape, unit=unit, dtype=sc.DType.string)
+    flat = sc.array(dims=["text"], values=values, unit=unit, dtype=sc.DType.string)
+    return flat.fold("text", dims=dims, shape=shape)
 
 
 def _take_array(array: Any) -> dict[str, Any]:
@@ -144,21 +167,33 @@ def _put_array(sc: Any, parts: Mapping[str, Any]) -> Any:
     return array
 
 
-def _take_items(group: Any) -> dict[str, Any]:
-    return dict(group.items())
+def _take_dataset(dataset: Any) -> dict[str, Any]:
+    # Each coordinate once: scipp takes two that hold NaN for different ones. And there may be no array that has them.
+    return {
+        "arrays": {name: array.drop_coords(list(array.coords)) for name, array in dataset.items()},
+        "coords": dict(dataset.coords.items()),
+        "unaligned": [name for name, coord in dataset.coords.items() if not coord.aligned],
+    }
+
+
+def _put_dataset(sc: Any, parts: Mapping[str, Any]) -> Any:
+    dataset = sc.Dataset(data=parts["arrays"], coords=parts["coords"])
+    for name in parts["unaligned"]:
+        dataset.coords.set_aligned(name, False)
+    return dataset
 
 
 _TAKE: Final[dict[str, Callable[[Any], dict[str, Any]]]] = {
     "Unit": lambda unit: {"unit": _unit(unit)},
     "Variable": _take_variable,
     "DataArray": _take_array,
-    "Dataset": _take_items,
-    "DataGroup": _take_items,
+    "Dataset": _take_dataset,
+    "DataGroup": lambda group: dict(group.items()),
 }
 _PUT: Final[dict[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
     "Unit": lambda sc, parts: sc.Unit(parts["unit"]),
     "Variable": _put_variable,
     "DataArray": _put_array,
-    "Dataset": lambda sc, parts: sc.Dataset(data=dict(parts)),
+    "Dataset": _put_dataset,
     "DataGroup": lambda sc, parts: sc.DataGroup(dict(parts)),
 }

@@ -238,7 +238,7 @@ class Pipeline:
         try:
             processed = self._hooks.process_chunk(chunk, state.run)
             if processed is SKIP:
-                self._state = state.with_skipped(chunk)
+                self._state = state.with_skipped(chunk, self._hooks.answered_by)
             else:
                 accumulated = self._hooks.accumulate(state.accumulated, processed, chunk, state.run)
                 if isinstance(accumulated, BegunAnew):
@@ -359,7 +359,11 @@ class Pipeline:
             self._publish(result, state.run, update)
         elif failure is None:
             self._shown = state
-            _log.warning("Run %d: no plugin makes a result of what is accumulated.", state.run.number)
+            _log.warning(
+                "Run %d: no plugin makes a result of what is accumulated (a %s): post_process is missing, or returned None.",
+                state.run.number,
+                type(state.accumulated).__name__,
+            )
         if failure is not None:
             self._failed(failure)
 
@@ -392,7 +396,8 @@ def _farewell(state: RunState, reason: RunEndReason) -> str:
     """Say how a run ended, for the log."""
     missing = state.update(final=False, now_ns=0).missing
     whole = f"INCOMPLETE: {' '.join(missing)}" if missing else "complete."
+    left_out = f"{state.skipped_events} events left out on purpose, " if state.skipped_chunks else ""
     return (
         f"Run {state.run.number}: {reason.value} after {state.n_events} events in {state.n_chunks} chunks, "
-        f"{state.updates} updates, {whole}"
+        f"{state.updates} updates, {left_out}{whole}"
     )

@@ -25,6 +25,8 @@ class RunState:
         Time of the first and the newest pulse accumulated, nanoseconds UTC; 0 without.
     skipped_chunks, skipped_events
         Left out by a plugin on purpose (SKIP).
+    skipped_pulse_ns, skipped_by
+        Time of the newest pulse of them, nanoseconds UTC, 0 without; the plugin that left out the newest of them.
     dropped_chunks, dropped_events
         Lost to a failure.
     missing
@@ -47,6 +49,8 @@ class RunState:
     last_pulse_ns: int = 0
     skipped_chunks: int = 0
     skipped_events: int = 0
+    skipped_pulse_ns: int = 0
+    skipped_by: str = ""
     dropped_chunks: int = 0
     dropped_events: int = 0
     missing: tuple[str, ...] = ()
@@ -68,10 +72,22 @@ class RunState:
             last_pulse_ns=max(self.last_pulse_ns, chunk.last_pulse_ns),
         )
 
-    def with_skipped(self, chunk: Chunk) -> RunState:
-        """Count a chunk that a plugin left out on purpose."""
+    @property
+    def newest_pulse_ns(self) -> int:
+        """Time of the newest pulse that was accumulated or left out on purpose, nanoseconds UTC; 0 without.
+
+        One that was lost to a failure is not among them: nobody has dealt with it.
+        """
+        return max(self.last_pulse_ns, self.skipped_pulse_ns)
+
+    def with_skipped(self, chunk: Chunk, plugin: str) -> RunState:
+        """Count a chunk that a plugin, by its name, left out on purpose."""
         return attrs.evolve(
-            self, skipped_chunks=self.skipped_chunks + 1, skipped_events=self.skipped_events + chunk.n_events
+            self,
+            skipped_chunks=self.skipped_chunks + 1,
+            skipped_events=self.skipped_events + chunk.n_events,
+            skipped_pulse_ns=max(self.skipped_pulse_ns, chunk.last_pulse_ns),
+            skipped_by=plugin,
         )
 
     def with_dropped(self, chunk: Chunk) -> RunState:

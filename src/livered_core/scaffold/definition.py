@@ -22,6 +22,8 @@ MIDDLE_WAVELENGTH: Final = 1.3
 """Where a frame that does not hold everything has its middle, Angstrom: there powders have their peaks."""
 USUAL_D: Final = (0.4, 3.0)
 """Range of d-spacings that is shown of an instrument that sees it, Angstrom."""
+MOST_BYTES: Final = 100_000_000
+"""No instrument definition is longer."""
 MOST_BANKS: Final = 100
 """Of an instrument with more banks than these, one curve of all pixels is shown unless somebody asks."""
 
@@ -66,16 +68,23 @@ def read_idf(path: Path) -> str:
     Raises
     ------
     ConfigError
-        When it cannot be read.
+        When it cannot be read, or is longer than `MOST_BYTES`.
     """
     try:
-        return path.expanduser().read_text(encoding="utf-8-sig")
+        # Not all that has a name comes to an end.
+        with path.expanduser().open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = "" if len(data) > MOST_BYTES else data.decode("utf-8-sig")
     except OSError as error:
         message = f"--idf: {path} cannot be read ({error.strerror}): correct the path."
         raise ConfigError(message) from error
     except UnicodeDecodeError as error:
         message = f"--idf: {path} is not UTF-8 text: give an instrument definition (XML)."
         raise ConfigError(message) from error
+    if len(data) > MOST_BYTES:
+        message = f"--idf: {path} is longer than {MOST_BYTES:,} bytes: give an instrument definition (XML)."
+        raise ConfigError(message)
+    return text
 
 
 def measure(xml: str, instrument: str, origin: str) -> Measured:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from livered_core.errors import ConfigError
+
+_TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+"""Why a folder cannot take a name: another was faster."""
 
 
 def require_free(target: Path) -> None:
@@ -20,8 +25,7 @@ def require_free(target: Path) -> None:
         When it is there, or the folder around it is not.
     """
     if os.path.lexists(target):
-        message = f"{target} is there already: choose another name, or another place with --folder."
-        raise ConfigError(message)
+        raise _there_already(target)
     if not target.parent.is_dir():
         message = f"There is no folder {target.parent}: make it first, or name another with --folder."
         raise ConfigError(message)
@@ -51,6 +55,8 @@ def write_folder(target: Path, files: Mapping[str, str]) -> None:
             path.write_text(text, encoding="utf-8")
         unfinished.rename(target)
     except OSError as error:
+        if error.errno in _TAKEN:
+            raise _there_already(target) from error
         message = (
             f"{target} cannot be written ({error.strerror}): make room, or name another place with --folder."
         )
@@ -58,3 +64,7 @@ def write_folder(target: Path, files: Mapping[str, str]) -> None:
     finally:
         if unfinished.exists():
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _there_already(target: Path) -> ConfigError:
+    return ConfigError(f"{target} is there already: choose another name, or another place with --folder.")

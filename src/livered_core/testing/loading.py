@@ -21,6 +21,7 @@ from livered_core.hooks.registry import (
     claimed_instrument,
     data_models,
     instantiate,
+    module_of,
     packaged_defaults,
     settings_class,
 )
@@ -44,7 +45,7 @@ def plugin_entry(plugin_class: type, name: str = "") -> PluginEntry:
     package = plugin_class.__module__.partition(".")[0]
     points = [*entry_points(group=INSTRUMENTS), *entry_points(group=PLUGINS)]
     for point in points:
-        if point.module.partition(".")[0] == package and _names(point, plugin_class):
+        if module_of(point).partition(".")[0] == package and _names(point, plugin_class):
             entry = PluginEntry(point.name, point)
             if point.group == INSTRUMENTS:
                 entry = claimed_instrument(point.name, points) or entry

@@ -24,6 +24,7 @@ _UPLOAD: Final = re.compile(r"/plots/(\w+)/(\d+)/upload_plot_data/", re.ASCII)
 _READ: Final = re.compile(r"/plots/(\w+)/(\d+)/update/(html|json)/", re.ASCII)
 _OWN_HOSTS: Final = ("127.0.0.1", "localhost")
 _SESSION: Final = "sessionid=abc"
+_LENGTH: Final = re.compile(r"\d{1,10}", re.ASCII)
 _IDLE_S: Final = 60.0
 
 
@@ -116,7 +117,12 @@ class MonitorRequest(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take a page, or answer as the test says."""
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = self.headers.get("Content-Length", "0")
+        if not _LENGTH.fullmatch(length):
+            self.respond(400)
+            self.drop()
+            return
+        self.body = self.rfile.read(int(length))
         self.monitor.requests.append(("POST", self.path))
         answer = self.monitor.next_answer()
         if answer is None:
@@ -126,7 +132,7 @@ class MonitorRequest(http.server.BaseHTTPRequestHandler):
 
     def _take(self) -> tuple[int, dict[str, str]]:
         """Look at address, login, file and type, in this order."""
-        if self.headers["Host"].rpartition(":")[0] not in _OWN_HOSTS:
+        if self.headers.get("Host", "").rpartition(":")[0] not in _OWN_HOSTS:
             return 400, {}
         where = _UPLOAD.fullmatch(self.path)
         if where is None:

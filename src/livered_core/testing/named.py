@@ -20,6 +20,7 @@ from livered_core.hooks.registry import (
     claimed_instrument,
     data_models,
     load_class,
+    module_of,
     settings_class,
 )
 from livered_core.hooks.spec import OUTWARD, TRANSFORMS
@@ -146,8 +147,8 @@ def _ways(name: str) -> Sequence[Callable[[EntryPoint], bool]]:
         lambda point: point.group == INSTRUMENTS and point.name.lower() == name.lower(),
         lambda point: point.group == PLUGINS and point.name == name,
         lambda point: point.group == PLUGINS and _plain(point.name) == plain,
-        lambda point: point.dist is not None and _plain(point.dist.name) == plain,
-        lambda point: _plain(point.module.partition(".")[0]) == plain,
+        lambda point: point.dist is not None and _plain(point.dist.name or "") == plain,
+        lambda point: _plain(module_of(point).partition(".")[0]) == plain,
     )
 
 
@@ -216,7 +217,9 @@ def _require_class(module: str, name: str) -> None:
 def _nothing_found(name: str, points: Sequence[EntryPoint]) -> str:
     instruments = sorted({point.name for point in points if point.group == INSTRUMENTS})
     plugins = sorted({point.name for point in points if point.group == PLUGINS})
-    distributions = sorted({point.dist.name for point in points if point.dist is not None})
+    distributions = sorted(
+        {point.dist.name for point in points if point.dist is not None and point.dist.name}
+    )
     have = [
         f"{kind}: {', '.join(names)}"
         for kind, names in (("instruments", instruments), ("plugins", plugins))

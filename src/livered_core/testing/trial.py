@@ -28,6 +28,7 @@ from livered_core.testing.real_chunks import SIMULATE, open_source
 from livered_core.testing.trial_configuration import TrialConfiguration, private_places, trial_configuration
 from livered_core.testing.trial_ear import Ear
 from livered_core.testing.trial_failures import read_failures
+from livered_core.testing.trial_left import threads_left
 from livered_core.testing.trial_memory import peak, reset_peak, resident
 from livered_core.testing.trial_nouns import Trial
 from livered_core.testing.trial_page import make_page
@@ -190,6 +191,7 @@ def _run(
 
     how.begun(stop)
     reset_peak()
+    threads = threading.enumerate()
     begin, began_s = resident(), how.clock.monotonic()
     session.run(lambda: how.watch(session.health()))
     health = session.health()
@@ -210,6 +212,8 @@ def _run(
         "ended": "" if session.failure is None else failure_sentence(session.failure),
         "stopped": stopped.is_set(),
         "stuck": session.stuck,
+        "unfinished": session.running_calls(),
+        "threads": threads_left(threads),
         "begun_again": source.begun_again,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +70,8 @@ class TrialConfiguration:
 def private_places(folder: Path) -> Iterator[dict[str, str]]:
     """Give this process places of its own for what livered and plugins keep, and take ``LIVERED_...`` away.
 
+    What plugins do to the environment and to the working directory ends with it.
+
     Parameters
     ----------
     folder
@@ -80,7 +82,7 @@ def private_places(folder: Path) -> Iterator[dict[str, str]]:
     dict
         The variables. They are those of the process, too, until the context ends.
     """
-    before = dict(os.environ)
+    before, here = dict(os.environ), Path.cwd()
     try:
         for name in [name for name in before if name.startswith(_PREFIX)]:
             del os.environ[name]
@@ -92,6 +94,8 @@ def private_places(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+        with suppress(OSError):  # it was removed meanwhile
+            os.chdir(here)
 
 
 def trial_configuration(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from livered_core.chunking.counts import PLACES
+from livered_core.hooks.calls import FinishedCall, RunningCall
 from livered_core.hooks.spec import OUTWARD, TRANSFORMS
 from livered_core.testing.trial_nouns import Trial
 from livered_core.testing.trial_parts import CurveSummary, TriedRun
@@ -31,8 +32,7 @@ def _findings(trial: Trial) -> Iterator[str]:
     if trial.stopped:
         yield "It was stopped before its end."
     yield from (failed.sentence for failed in trial.failures)
-    if trial.ended:
-        yield trial.ended
+    yield from _of_ends(trial)
     yield from _of_runs(trial)
     yield from _of_hooks(trial)
     yield from _of_sinks(trial)
@@ -42,19 +42,32 @@ def _findings(trial: Trial) -> Iterator[str]:
         yield f"It takes {measured:.3g} ns for each event, and {trial.budget_ns:g} ns are allowed."
 
 
+def _of_ends(trial: Trial) -> Iterator[str]:
+    if trial.ended:
+        raised = [call for call in trial.calls if call.outcome == "raised" and call.error == trial.ended]
+        yield (
+            f"{raised[-1].plugin} ended the session in {raised[-1].hook}: {trial.ended}"
+            if raised
+            else trial.ended
+        )
+    for call in () if trial.ended else trial.unfinished:
+        yield f"{call.hook} of {call.plugin} has not come back: livered would have to end without it."
+    for name in trial.threads:
+        yield f"The thread {name!r} goes on after session_ended, and livered would wait for it: end it there."
+
+
 def _of_runs(trial: Trial) -> Iterator[str]:
     if not trial.runs:
         if not trial.stopped and not trial.ended:
             yield "Nothing was reduced: the data hold no run."
         return
     for run in trial.runs:
-        yield from _of_run(run)
+        yield from _of_run(run, "the session ended before" if trial.ended else "it has no chunk with a pulse")
 
 
-def _of_run(run: TriedRun) -> Iterator[str]:
+def _of_run(run: TriedRun, why: str) -> Iterator[str]:
     name = f"run {run.run.number}"
     if not run.n_chunks:
-        why = "it has no chunk with a pulse"
         if run.skipped_chunks or run.dropped_chunks:
             parts = ((run.skipped_chunks, "skipped"), (run.dropped_chunks, "lost to failures"))
             why = ", ".join(f"{number} chunks were {what}" for number, what in parts if number)
@@ -76,10 +89,16 @@ def _of_hooks(trial: Trial) -> Iterator[str]:
     """Find hooks that do the plugin's work and were never called."""
     if not any(run.n_chunks for run in trial.runs):
         return
-    called = {call.hook for call in trial.calls if call.plugin == trial.name}
+    called = _called(trial)
     for hook in (*TRANSFORMS, *OUTWARD):
         if hook in trial.hooks and hook not in called:
             yield f"{hook} of {trial.name} was never called: see which plugin answers first, or owns it (hooks.owner)."
+
+
+def _called(trial: Trial) -> set[str]:
+    """Return the hooks of the plugin that were called, whether they came back or not."""
+    calls: list[FinishedCall | RunningCall] = [*trial.calls, *trial.unfinished]
+    return {call.hook for call in calls if call.plugin == trial.name}
 
 
 def _of_sinks(trial: Trial) -> Iterator[str]:
@@ -115,7 +134,7 @@ def sums(trial: Trial) -> list[tuple[str, int, dict[str, int]]]:
     -------
     list of tuple
         What it is, the number, and its parts by name. Empty where the backend does not count, or where a run came
-        more than once.
+        more than once, or should have.
     """
     counts = trial.counts
     if "reduced_events" not in counts or trial.begun_again or trial.ended or trial.stopped:
@@ -147,7 +166,7 @@ def remarks(trial: Trial) -> list[str]:
     said = [
         f"Run {run.run.number} is incomplete: {' '.join(run.missing)}" for run in trial.runs if run.missing
     ]
-    called = {call.hook for call in trial.calls if call.plugin == trial.name}
+    called = _called(trial)
     quiet = [
         hook
         for hook in trial.hooks

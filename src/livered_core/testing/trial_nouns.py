@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from livered_core.hooks.calls import FinishedCall
+from livered_core.hooks.calls import FinishedCall, RunningCall
 from livered_core.testing.trial_parts import Failed, Heard, HookTimes, MemoryUsed, SinkUsed, TriedRun
 
 
@@ -57,8 +57,12 @@ class Trial:
         Whether somebody asked it to stop.
     stuck
         Whether something hangs, so that the process must end without it.
+    unfinished
+        Calls of hooks that had not come back at the end.
+    threads
+        Names of the threads that went on after it, and that a process waits for.
     begun_again
-        Whether a run came again from its start, so that its events were reduced more than once.
+        Whether a run came again from its start, or should have: what was reduced of it does not count.
     budget_ns
         Nanoseconds for each event that the plugin may take; None without a budget.
     files
@@ -89,6 +93,8 @@ class Trial:
     ended: str
     stopped: bool
     stuck: bool
+    unfinished: tuple[RunningCall, ...]
+    threads: tuple[str, ...]
     begun_again: bool
     budget_ns: float | None
     files: tuple[Path, ...] = ()

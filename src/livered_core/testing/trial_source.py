@@ -75,7 +75,7 @@ class TrialSource:
         self.busy_s = 0.0
         """Seconds in which the reduction did something for them."""
         self.begun_again = False
-        """Whether a run came again from its start."""
+        """Whether a run came again from its start, or a plugin wants it to."""
         self.first_chunk = self.last_chunk = 0
         """Memory after the first chunk, and after the newest, bytes."""
         self.accumulated = 0
@@ -149,7 +149,9 @@ class _Watch:
             self._take(part)
 
     def replay_wanted(self) -> str:
-        return self._consumer.replay_wanted()
+        why = self._consumer.replay_wanted()
+        self._seen.begun_again |= bool(why)
+        return why
 
     def update_due(self) -> None:
         self._timed(self._consumer.update_due)

@@ -242,7 +242,10 @@ def _files(trial: Trial) -> list[str]:
 
 def near(path: Path) -> str:
     """Write a path relative to the working directory where it is below that."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed meanwhile
+        return os.fspath(path)
     return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)
 
 

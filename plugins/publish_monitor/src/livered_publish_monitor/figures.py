@@ -14,6 +14,8 @@ from livered_publish_monitor.page_text import for_plotly
 from livered_publish_monitor.thinning import thin
 
 _HEIGHT = 420
+_FEW_POINTS = 20
+"""A curve with up to so many points has a mark at each: a line alone would be short, or nothing."""
 _AXIS = {"automargin": True, "showline": True, "mirror": True, "ticks": "outside", "zeroline": False}
 
 
@@ -82,10 +84,11 @@ def curves_figure(panel: Panel, max_points: int) -> dict[str, Any]:
     data = []
     for curve in panel.curves:
         chosen = thin(curve.y, max_points)
+        few = np.count_nonzero(np.isfinite(curve.y)) <= _FEW_POINTS
         data.append(
             {
                 "type": "scatter",
-                "mode": "lines",
+                "mode": "lines+markers" if few else "lines",
                 "name": for_plotly(curve.label),
                 "line": {"width": 1.2},
                 "x": short(curve.x_centres[chosen], 7),

@@ -33,6 +33,8 @@ export function headerLines(instrument, latest, status, nowMs = Date.now()) {
     ["proton charge", `${update.proton_charge_pc} pC`],
     ["pulses", update.n_pulses],
     ["events", update.n_events],
+    ["skipped chunks", update.skipped_chunks],
+    ["skipped events", update.skipped_events],
     ["dropped chunks", update.dropped_chunks],
     ["dropped events", update.dropped_events],
     ["first pulse", utcTime(update.first_pulse_ns)],

@@ -19,7 +19,7 @@ import { showPlugins } from "./plugins.js";
 import { forgetLook, plotlyReady } from "./plots.js";
 import { painted, renderer, watch } from "./renderer.js";
 import { fillCompare, showRuns } from "./runs.js";
-import { hasEnded, notice, showAbout, showRun } from "./state.js";
+import { hasEnded, notice, showAbout, showRun, toOpenWith } from "./state.js";
 import { showStatistics } from "./statistics.js";
 import { setUpTheme } from "./theme.js";
 
@@ -335,7 +335,7 @@ async function begin() {
       const { name, query } = fromHash(location.hash);
       // A screen may be put up before its instrument has run: what is in the address is waited for.
       if (name) select(name, query);
-      else select(answer.instruments[0].name, null);
+      else select(toOpenWith(answer.instruments).name, null);
       return;
     }
     page.heard = now();

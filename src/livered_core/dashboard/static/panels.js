@@ -88,6 +88,16 @@ export function lifted(curve, rank, step, log) {
   return { ...curve, y: curve.y.map(lift), e: curve.e.map((e) => (e === null ? null : e * factor)), truly: curve.y };
 }
 
+/** A curve with up to so many points has a mark at each: a line alone would be short, or nothing. */
+const FEW = 20;
+
+/** Whether a curve has few points: gaps are none. */
+function isFew({ y }) {
+  let count = 0;
+  for (const value of y) if (value !== null && Number.isFinite(value) && (count += 1) > FEW) return false;
+  return true;
+}
+
 /** The line of one curve. Bins are drawn from edge to edge, points and centres from one to the next. */
 function line(curve, style) {
   const asSteps = style.steps && isHistogram(curve) && showsSteps(curve, style.view);
@@ -99,7 +109,7 @@ function line(curve, style) {
   } else if (isHistogram(curve)) x = y.map((_, i) => (x[i] + x[i + 1]) / 2);
   return {
     type: "scatter",
-    mode: curve.y.length < 2 ? "markers" : "lines",
+    mode: asSteps || !isFew(curve) ? "lines" : "lines+markers", // Steps have a width.
     uid: style.uid, // Becomes part of a selector: no blanks.
     name: forPlotly(style.name ?? curve.label, 60),
     x,
@@ -112,6 +122,7 @@ function line(curve, style) {
       shape: asSteps ? "hv" : "linear",
       simplify: true,
     },
+    marker: { color: style.colour, size: style.width * 4 },
     opacity: style.opacity ?? 1,
     connectgaps: false,
     customdata: truly,

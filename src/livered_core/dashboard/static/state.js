@@ -32,6 +32,19 @@ export function stateShown(state, lostSinceMs, nowMs = Date.now()) {
   return state;
 }
 
+/**
+ * Which instrument a page opens with that was not told: one that runs before one that may, and that before one that
+ * does not, and of those the newest session.
+ *
+ * @param instruments What `/api/instruments` lists; at least one.
+ */
+export function toOpenWith(instruments) {
+  const isOver = (state) => hasEnded(state) || state.word === "never started";
+  const rank = ({ state }) => (isOver(state) ? 2 : state.word === "stale" ? 1 : 0);
+  const [best] = [...instruments].sort((a, b) => rank(a) - rank(b) || b.started_ns - a.started_ns);
+  return best;
+}
+
 /** Show the state. The word is announced to readers of the screen when it changes, and only then. */
 export function showState(shown) {
   const block = byId("state");

@@ -1,6 +1,7 @@
 """What a plugin must do and must not do, checked on data: ``livered plugin check``, and ``check_plugin`` for tests.
 
-One module for each subject: the class, the settings, results, lent data, accumulation, state, rare chunks, cost, sinks.
+One module for each subject: the class, the settings, results, lent data, accumulation, room, updates, state,
+rare chunks, cost, sinks.
 """
 
 from livered_core.testing.checks.finding import Finding, Verdict, problems

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import attrs
 import numpy as np
 
 from livered_core.hooks.markers import SKIP
+from livered_core.interpreter import WITHOUT_FOLDER
 from livered_core.model import Chunk, EventBatch
 from livered_core.testing.checks.finding import CannotTell, Found, not_tried, ok, wrong
 from livered_core.testing.checks.session import Session
@@ -47,13 +47,15 @@ ENOUGH_EVENTS: Final = 400_000
 """Events on which time is measured: with less, what a call costs by itself would count."""
 _CALLS: Final = 3
 _IMPORT_TIMEOUT_S: Final = 120.0
-_IMPORT: Final = """
-import json, sys, time
+_IMPORT: Final = f"""
+{WITHOUT_FOLDER}
+import json, time
+sys.path.extend(folder for folder in json.loads(sys.argv[2]) if folder not in sys.path)
 import livered_core
 before, began = set(sys.modules), time.perf_counter()
 __import__(sys.argv[1])
 took = time.perf_counter() - began
-print(json.dumps([took, sorted({name.partition(".")[0] for name in set(sys.modules) - before})]))
+print(json.dumps([took, sorted({{name.partition(".")[0] for name in set(sys.modules) - before}})]))
 """
 
 
@@ -81,11 +83,10 @@ def measure_import(module: str) -> Import:
     CannotTell
         When that is not possible.
     """
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    path = json.dumps([folder for folder in sys.path if folder])
     try:
         done = subprocess.run(  # noqa: S603  (this interpreter, and a module that it has loaded)
-            [sys.executable, "-c", _IMPORT, module],
-            env=environ,
+            [sys.executable, "-c", _IMPORT, module, path],
             capture_output=True,
             text=True,
             timeout=_IMPORT_TIMEOUT_S,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import traceback
 import warnings
@@ -168,6 +169,7 @@ def _findings(subject: Subject, checks: Sequence[Check]) -> Iterator[Finding]:
 
 
 def _look(check: Check, subject: Subject) -> Found:
+    environ = dict(os.environ)
     try:
         with warnings.catch_warnings():
             # Of division by zero and the like: `livered plugin test` shows them.
@@ -181,3 +183,8 @@ def _look(check: Check, subject: Subject) -> Found:
             f"the check ends with {type(error).__name__}: {error} ({where.name}, line {where.lineno}).",
             "Mend what it tells; if it is not of the plugin, report it.",
         )
+    finally:
+        # Else what the plugin sets would be there already when it is looked for.
+        if os.environ != environ:
+            os.environ.clear()
+            os.environ.update(environ)

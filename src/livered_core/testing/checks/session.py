@@ -91,7 +91,7 @@ class Session:
         """Reduce a chunk, as the pipeline does."""
         processed = self.process(chunk, state.run)
         if processed is SKIP:
-            return state.with_skipped(chunk)
+            return state.with_skipped(chunk, self._hooks.answered_by)
         accumulated = self.add(state.accumulated, processed, chunk, state.run)
         if isinstance(accumulated, BegunAnew):
             return RunState(state.run).with_chunk(chunk, accumulated.data)

@@ -9,12 +9,18 @@ import attrs
 
 from livered_core.errors import HookError, LiveredError
 from livered_core.model import Chunk, InstrumentDefinition
-from livered_core.testing.builders import empty_chunk, make_chunk, make_events, one_event_chunk
+from livered_core.testing.builders import (
+    empty_chunk,
+    make_chunk,
+    make_events,
+    one_event_chunk,
+    powder_chunk,
+)
 from livered_core.testing.checks.finding import CannotTell, Found, failing, not_tried, ok, wrong
 from livered_core.testing.checks.results import result_problems
 from livered_core.testing.checks.session import Session
 from livered_core.testing.checks.subject import Subject
-from livered_core.testing.checks.values import difference
+from livered_core.testing.checks.values import Difference, difference
 from livered_core.testing.instruments import small_instrument
 
 _LATEST_US: Final = (2**32 - 1) / 10
@@ -106,9 +112,15 @@ def other_instrument(subject: Subject) -> Found:
             result = session.result(state, baseline.update)
         except HookError as error:
             return wrong(f"after another instrument, {failing(error)}.", remedy)
-    found = difference(baseline.result, result)
+        found = difference(baseline.result, result)
+        if found is not None:
+            return wrong(f"the run after another instrument gives another result: {found}.", remedy)
+        session.end(subject.run)
+        found = _moved(subject, session)
     if found is not None:
-        return wrong(f"the run after another instrument gives another result: {found}.", remedy)
+        return wrong(
+            f"places that changed under the same name of an instrument are not noticed: {found}.", remedy
+        )
     return ok(
         "the same instrument in other words gives the same, and another one is reduced or refused with a sentence."
     )
@@ -126,6 +138,26 @@ def _with_another(subject: Subject, session: Session) -> str | None:
             if not isinstance(error.__cause__, LiveredError):
                 return failing(error)
     return None
+
+
+def _moved(subject: Subject, session: Session) -> Difference | None:
+    """Let a run come whose instrument has the same name and other places; say what differs from it alone."""
+    definition = subject.chunks[0].instrument
+    assert definition is not None
+    small = small_instrument(definition.name)
+    moved = InstrumentDefinition(definition.name, small.xml.replace('r="1"', 'r="1.5"'))
+    logs = subject.chunks[0].logs
+    chunk = powder_chunk(moved, [1.0, 1.5], n_events=500, pulses=_PULSES, logs=logs)
+    run = attrs.evolve(subject.run, number=subject.run.number + 1)
+    try:
+        with subject.session() as alone:
+            first = alone.result(alone.reduce([chunk], run))
+    except HookError:
+        return None  # it knows one instrument only, and says so
+    try:
+        return difference(first, session.result(session.reduce([chunk], run)))
+    except HookError as error:
+        return Difference("", failing(error))
 
 
 def _first_with_events(subject: Subject) -> Chunk:

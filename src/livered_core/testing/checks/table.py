@@ -14,10 +14,12 @@ from livered_core.testing.checks import (
     lent,
     public,
     results,
+    room,
     settings,
     sinks,
     state,
     survival,
+    updates,
 )
 from livered_core.testing.checks.finding import Found
 from livered_core.testing.checks.subject import Subject
@@ -74,6 +76,8 @@ CHECKS: Final = (
     Check("accumulation", "order of chunks", accumulation.order),
     Check("accumulation", "grouping of chunks", accumulation.grouping),
     Check("accumulation", "sums of sums", accumulation.sums_of_sums),
+    Check("accumulation", "room to count", room.room),
+    Check("accumulation", "updates in between", updates.updates_between),
     Check("state", "run after run", state.runs_apart),
     Check("state", "two instances", state.instances_apart),
     Check("state", "edges of runs", state.run_edges),
