@@ -36,6 +36,11 @@ def test_what_was_made_and_where_it_is():
     assert "final." in text
     assert "files: /out [31m" in text
     assert "No result" not in text
+    assert "left out" not in text
+    left_out = attrs.evolve(health.update, skipped_chunks=4, skipped_events=1_600_000)
+    assert ", complete, 1,600,000 events left out on purpose; final." in said(
+        attrs.evolve(health, update=left_out)
+    )
 
 
 @pytest.mark.parametrize(

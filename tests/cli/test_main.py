@@ -58,10 +58,10 @@ def test_an_unexpected_error_before_there_is_a_log(tmp_path):
     assert "\x9b" not in result.stderr
 
 
-def test_an_interrupt_before_the_session_is_quiet(tmp_path):
+def test_an_interrupt_before_the_session_is_one_sentence(tmp_path):
     result = call(tmp_path, RAISE_BEFORE_THE_LOG.format(error="KeyboardInterrupt"))
     assert result.returncode == 1
-    assert (result.stdout + result.stderr).strip() == ""
+    assert (result.stdout + result.stderr).strip() == "livered: ended by Ctrl-C."
 
 
 def test_an_error_of_several_lines_is_one_line_each(tmp_path):

@@ -105,6 +105,8 @@ def a_status(**more) -> dict:
         "skipped_chunks": 0,
         "dropped_events": 0,
         "skipped_events": 0,
+        "newest_pulse_ns": 0,
+        "skipped_by": "",
         "complete": True,
         "missing": [],
         "source": {**source, "counts": counts, "silent_s": 0.1, "read_fraction": None},
@@ -186,6 +188,7 @@ def told(capsys, *arguments):
     return end.value.code, out
 
 
+LEFT_OUT = {"skipped_chunks": 48, "skipped_events": 1_600_000, "skipped_by": "only_hot"}
 CASES = {
     "live": (
         lambda: {"status": a_status()},
@@ -197,6 +200,21 @@ CASES = {
         lambda: {"status": a_status(phase="catching up", last_pulse_ns=ago(2400))},
         0,
         "NOM run 243708: catching up, 40 min old, 12.4 M events, complete; publishing OK",
+        (),
+    ),
+    "all left out on purpose": (
+        lambda: {"status": a_status(newest_pulse_ns=ago(3), last_pulse_ns=0, n_events=0, **LEFT_OUT)},
+        0,
+        "NOM run 243708: live, 3 s old, 0 events, 48 chunks left out on purpose; publishing OK",
+        (),
+    ),
+    "ended, with data left out on purpose": (
+        lambda: {
+            "status": a_status(phase="between runs", run=None),
+            "runs": ended_run(skipped_chunks=48, skipped_events=1_600_000),
+        },
+        0,
+        "NOM: between runs, run 243707 ended 12 min ago, 12.4 M events, complete, 1.6 M events left out on purpose",
         (),
     ),
     "between runs": (
@@ -517,6 +535,47 @@ def test_who_is_called_is_told_what_to_do(case, run, capsys):
         urgent = out[out.index("  ! ") :].splitlines()
         assert urgent[1].startswith("    ")
         assert len(urgent[1].strip()) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("SCI", "livered run --instrument SCI"),
+        ("SCI-simulated", "livered run --instrument SCI --simulate"),
+        ("SCI-recorded", ""),
+    ],
+    ids=["live", "simulated", "recorded"],
+)
+@pytest.mark.parametrize("runs", [True, False], ids=["runs", "died"])
+def test_what_to_start_is_a_command_and_one_that_runs_is_ended_first(name, again, runs, run, capsys):
+    more = {"standing_s": HANGS_S + 31} if runs else {"now_ns": ago(60), "pid": a_dead_pid()}
+    write(run, name, status=a_status(**more))
+    code, out = told(capsys, "--instrument", name)
+    advice = out.rstrip().splitlines()[-1]
+    told_again = f", then type: {again}" if runs and again else f" Start it again: {again}" if again else ""
+    end = " End it with Ctrl-C where it runs" if runs else ""
+    assert (code, advice) == (1, f"    Its log says more: /logs/livereduce.log.{end}{told_again}")
+
+
+def test_the_plugin_that_hangs_is_named(run, capsys):
+    hooks = {
+        "outer": [("process_chunk", 87.0)],
+        "owner2": [("run_started", None), ("process_chunk", 86.0)],
+        "sender": [("post_publish", 3.0)],
+    }
+    plugins = [
+        {"name": name, "hooks": [{"hook": hook, "running_s": for_s} for hook, for_s in calls]}
+        for name, calls in hooks.items()
+    ]
+    write(run, status=a_status(standing_s=HANGS_S + 31, standing_at="x.py line 7 in wait", plugins=plugins))
+    _, out = told(capsys, "--instrument", "NOM")
+    assert "Plugin owner2 has been in process_chunk for 86 s. It is at x.py line 7 in wait." in out
+
+
+def test_a_long_label_stands_off_from_its_value(run, capsys):
+    write(run, status=a_status(source=source(counts={"reduced_events": 2395269})))
+    _, out = told(capsys, "--instrument", "NOM", "--all")
+    assert "reduced_events 2395269" in out
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "for-all", "pipe"])

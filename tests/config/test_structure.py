@@ -244,7 +244,10 @@ def test_all_problems_are_said_at_once_with_their_origins() -> None:
     ]
     assert 'log.backups (environment) must be a whole number, not the text "many".' in found
     assert "source.queue_events (environment) must be 1 or more, not 0." in found
-    assert "plugins.monitor.url is missing: give text in the table [plugins.monitor] of the configuration." in found
+    assert (
+        "plugins.monitor.url is missing: give text in the table [plugins.monitor] of the configuration."
+        in found
+    )
 
 
 def test_a_whole_number_too_large_for_a_number_is_not_finite() -> None:

@@ -333,22 +333,16 @@ class TestPanels:
         assert (times["y"], times["e"], times["truly"]) == ([None, 200], [50, 100], [None, 2])
 
     @pytest.mark.parametrize(
-        ("x", "y", "steps", "mode"),
+        ("y", "as_steps", "mode"),
         [
-            pytest.param([60], [5], True, "lines+markers", id="one-point"),
-            pytest.param(range(30), [*[None] * 10, 5, *[None] * 19], True, "lines+markers", id="among-gaps"),
-            pytest.param(range(21), range(21), False, "lines", id="many"),
-            pytest.param([0, 1], [5], True, "lines", id="one-step"),
-            pytest.param([0, 1], [5], False, "lines+markers", id="one-bin"),
+            pytest.param([5], False, "lines+markers", id="one-point"),
+            pytest.param([*[None] * 10, 5, *[None] * 19], False, "lines+markers", id="among-gaps"),
+            pytest.param(range(21), False, "lines", id="many"),
+            pytest.param([5], True, "lines", id="one-step"),
         ],
     )
-    def test_a_few_points_have_marks(self, call, x, y, steps, mode):
-        given = curve(x, [value or 0 for value in y])
-        given["y"] = list(y)
-        (panel,) = call("panels.js", "groupCurves", [given])
-        choices = {**call("choices.js", "DEFAULTS"), "steps": steps}
-        view = {"width": 800, "range": None}
-        assert call("panels.js", "drawing", panel, choices, 1, None, view)["traces"][0]["mode"] == mode
+    def test_a_few_points_have_marks(self, call, y, as_steps, mode):
+        assert call("panels.js", "modeOf", {"y": list(y)}, as_steps) == mode
 
     def test_plots_of_a_picture_stand_beside_each_other_where_they_fit(self, call):
         sizes = [{"width": 100, "height": 50}, {"width": 48, "height": 30}, {"width": 48, "height": 40}]

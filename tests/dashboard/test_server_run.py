@@ -145,7 +145,9 @@ def start(tmp_path):
     with ExitStack() as stack:
 
         def start(shown="", **settings) -> DashboardProcess:
-            process = DashboardProcess(DashboardConfig(**settings), private_environment(tmp_path), shown=shown)
+            process = DashboardProcess(
+                DashboardConfig(**settings), private_environment(tmp_path), shown=shown
+            )
             stack.callback(process.stop)
             process.start()
             return process

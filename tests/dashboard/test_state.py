@@ -25,6 +25,7 @@ def status(**changes):
     table = status_table(now_ns=NOW - S // 2, last_pulse_ns=NOW - S)
     table["session"] = {"id": "a", "started_ns": NOW - 3600 * S}
     table["run"] = {"number": 1, "start_ns": NOW - 1800 * S}
+    table["skipped_chunks"] = 0
     return {**table, **changes}
 
 
@@ -83,6 +84,23 @@ def test_data_of_which_no_result_is_made_are_not_all_well():
     # The first results after a pause or of a run take their time.
     assert state(newest_pulse_ns=NOW - 600 * S, phase_since_ns=NOW - 14 * S).kind == "good"
     assert state(newest_pulse_ns=NOW - 600 * S, run={"number": 2, "start_ns": NOW - 14 * S}).kind == "good"
+
+
+def test_data_that_are_left_out_on_purpose_are_dealt_with_and_that_is_said():
+    left_out = {"newest_pulse_ns": NOW - S, "skipped_chunks": 48, "skipped_by": "only_hot"}
+
+    def of(shown_ns=0, **changes):
+        return state_of(Seen(status(**left_out, **changes), "", Process.ALIVE, shown_ns), NOW)
+
+    found = of(NOW - 600 * S, last_pulse_ns=NOW - 600 * S)
+    assert (found.word, found.kind, found.data_age_s) == ("live", "good", 1.0)
+    said = "Data are 1.0 s old. The plugin only_hot has left out 48 chunks of this run on purpose"
+    assert found.sentence.startswith(f"{said}, the newest too: the newest that are reduced are those of ")
+    assert of(last_pulse_ns=0).sentence == f"{said}, the newest too: none of it is reduced."
+    assert of().sentence == f"{said}."
+    assert "48 chunks" in of(phase="catching up").sentence
+    # A chunk that was lost to a failure is not: nothing is told of it but its number.
+    assert state(last_pulse_ns=NOW - 600 * S, dropped_chunks=48).word == "stale"
 
 
 def test_pulses_from_the_future_do_not_look_young_for_ever():

@@ -113,8 +113,15 @@ def test_a_run_that_goes_on_says_so_now_and_then():
 
 def test_a_sink_that_takes_results_again_says_after_how_long():
     story, lines = Story(), []
-    for at, error in ((0, ""), (10, "503"), (40, "504"), (70, ""), (80, "")):
-        sink = SinkStatus("monitor", 0, 0, 0, None, error)
+    for at, error, taken in (
+        (0, "", 4),
+        (10, "503", 4),
+        (40, "504", 4),
+        (70, "", 5),
+        (80, "500", 5),
+        (90, "", 5),
+    ):
+        sink = SinkStatus("monitor", taken, 0, 0, None, error)
         lines += story.update(attrs.evolve(HEALTH, sinks=(sink,)), at)
     assert lines == [(0, "the sink monitor takes results again after 60 s.")]
 

@@ -275,6 +275,7 @@ def test_the_logs_say_what_the_curves_rest_on(result: Result, run: RunInfo, make
     assert logs["duration"] == (595.0, "second")
     assert (logs["livered_complete"], logs["livered_final"]) == ((0, ""), (1, ""))
     assert logs["livered_missing"] == ("Chunk 3 was dropped. No start.", "")
+    assert (logs["livered_skipped_chunks"], logs["livered_skipped_events"]) == ((4, ""), (1600000, ""))
     assert logs["sample_mass_g"] == ("1.5", "")
     assert logs["result_strongest"] == ("bank 2", "")
     assert logs["result_in_range"] == (1, "")

@@ -100,6 +100,7 @@ def test_the_entry_says_what_the_curves_rest_on(
         assert [reason.decode() for reason in state["missing"][()]] == ["Chunk 3 was dropped.", "No start."]
         assert state["n_events"][()] == 1234567
         assert state["dropped_chunks"][()] == 2
+        assert (state["skipped_chunks"][()], state["skipped_events"][()]) == (4, 1600000)
         assert state["last_pulse_ns"][()] == NOON - 5_000_000_000
         assert text(state["versions/publish_monitor"]) == "2"
         assert text(state["metadata/strongest"]) == "bank 2"

@@ -331,3 +331,18 @@ def test_ticks_are_round() -> None:
     assert ticks(0.3, 3.0, 8) == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
     assert ticks(-1.0, 1.0, 6) == [-1.0, -0.5, 0.0, 0.5, 1.0]
     assert ticks(0.1, 8.0, 8, logarithmic=True) == [0.1, 0.2, 0.5, 1, 2, 5]
+
+
+def test_a_curve_of_a_few_points_has_a_mark_at_each(run: RunInfo, make_update: Callable[..., Update]) -> None:
+    y = np.full(40, np.nan)
+    y[[3, 20]] = (1.0, 2.0)
+    x = np.arange(40.0)
+    curves = [
+        Curve("few", x, y, np.zeros(40), "s", "counts"),
+        Curve("many", x, x, np.zeros(40), "s", "counts"),
+    ]
+    text = page(Result(7, "t", curves, (), {}), run, make_update())
+    (marks,) = re.findall(r'<path class="few c0" d="([^"]*)"/>', text)
+    # Lines to themselves, at the points of the line.
+    assert points(marks) == drawn(text)[0]
+    assert len(set(points(marks))) == 2

@@ -72,6 +72,8 @@ def test_a_run_is_in_the_list_from_its_beginning_to_its_end(runs, clock):
         "complete": True,
         "missing": [],
         "last_pulse_ns": 0,
+        "skipped_chunks": 0,
+        "skipped_events": 0,
         "version": 0,
         "kept": False,
         "receipts": {},

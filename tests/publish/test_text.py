@@ -115,6 +115,8 @@ def test_the_header_says_what_the_curves_rest_on(
         "pulses: 36000",
         "events: 1234567",
         "dropped chunks: 2",
+        "skipped chunks: 4",
+        "skipped events: 1600000",
         "last pulse: 2026-11-22T11:59:55Z",
         "sample mass (g): 1.5",
         "result strongest: bank 2",

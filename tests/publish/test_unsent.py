@@ -541,7 +541,9 @@ def test_a_final_that_fails_does_not_hold_up_those_of_a_sink_that_takes_no_updat
         sink.wait_until(lambda: sink.taken == ["2F", "1F"])
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), SinkUnavailable("gone")], ids=["any error", "unavailable"])
+@pytest.mark.parametrize(
+    "error", [OSError("gone"), SinkUnavailable("gone")], ids=["any error", "unavailable"]
+)
 def test_a_sink_that_gives_no_receipts_does_not_fail_for_ever(error):
     sink = Sink()
     sink.errors, sink.nothing_due = [error], "1.2"

@@ -125,11 +125,13 @@ def test_runs_do_not_mix(bench):
 def test_skipped_chunks_are_counted_and_do_not_make_a_run_incomplete(bench):
     pipeline = bench.pipeline()
     pipeline.run_began(run_info())
-    pipeline.take_chunk(chunk(events=1))
+    pipeline.take_chunk(chunk(events=1, first_ns=1000))
     bench.counter.skip = True
-    pipeline.take_chunk(chunk(events=10))
+    pipeline.take_chunk(chunk(events=10, first_ns=2000))
     state = pipeline.state
     assert (state.n_chunks, state.skipped_chunks, state.skipped_events) == (1, 1, 10)
+    assert (state.last_pulse_ns < 2000 <= state.newest_pulse_ns, state.skipped_by) == (True, "count")
+    assert state.with_dropped(chunk(first_ns=3000)).newest_pulse_ns == state.newest_pulse_ns
     pipeline.run_ended(ENDED)
     assert bench.values == [1]
     assert bench.updates[-1].complete

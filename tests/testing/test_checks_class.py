@@ -82,6 +82,13 @@ def test_a_package_that_does_not_say_what_it_needs_is_caught(install):
     assert "dist-of-sink does not say that it needs livered-core." in finding.sentence
 
 
+def test_a_package_without_metadata_is_caught(install):
+    site = install("dist-of-sink", {"my_sink.py": PLUGIN}, {"livered.plugins": ["my_sink = my_sink:Sink"]})
+    (site / "dist_of_sink-1.0.dist-info" / "METADATA").unlink()
+    (finding,) = check_plugin(find_plugin("my_sink"), data=DATA, only=["distribution"])
+    assert_wrong(finding, "the installed package has no metadata")
+
+
 @pytest.mark.parametrize(
     ("defaults", "said"),
     [

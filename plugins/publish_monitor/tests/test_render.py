@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livered_core import Curve, Image, Result, RunInfo, Update
-from livered_publish_monitor.figures import short
+from livered_publish_monitor.figures import Panel, curves_figure, short
 from livered_publish_monitor.layout import graph
 from livered_publish_monitor.page_text import charge, duration, plain
 from livered_publish_monitor.render import Page, PageTooLarge, render
@@ -97,6 +97,11 @@ def test_bins_are_drawn_at_their_middles(run: RunInfo, make_update: MakeUpdate) 
     shown = Curve("a", np.array([1.0, 2.0, 4.0]), np.array([5.0, 6.0]), np.ones(2), "angstrom", "counts")
     [(data, _, _)] = figures_of(html_of(Result(7, "r", (shown,)), run, make_update()))
     assert data[0]["x"] == [1.5, 3]
+
+
+def test_a_curve_of_a_few_points_has_marks() -> None:
+    figure = curves_figure(Panel("", (curve(n=2), curve(n=50))), 1000)
+    assert [trace["mode"] for trace in figure["data"]] == ["lines+markers", "lines"]
 
 
 def test_the_figures_are_what_plotly_knows(run: RunInfo, make_update: MakeUpdate) -> None:

@@ -65,7 +65,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(EXIT_DIED)
+        _fail(["ended by Ctrl-C."], EXIT_DIED)
     except ConfigError as error:
         _fail(error.problems, error.exit_code)
     except LiveredError as error:

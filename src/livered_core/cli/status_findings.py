@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from livered_core.cli.plugins_seen import rows_in
 from livered_core.cli.status_facts import (
     BEGINS_S,
     SINK_FAILS_S,
@@ -125,28 +126,39 @@ def _log_advice(sight: Sight) -> str:
 def _start_advice(sight: Sight) -> str:
     if sight.unit is not None:
         return f"Type: livered service restart {name_of(sight)}"
-    return f"Start it again: livered run {name_of(sight)}"
+    name, _, kind = sight.name.rpartition("-")
+    if kind == "simulated" and name:
+        again = f"livered run --instrument {name} --simulate"
+    else:
+        # A recording is read once: nothing waits for it.
+        again = "" if kind == "recorded" and name else f"livered run {name_of(sight)}"
+    if sight.starting_ns or is_running(sight) or (is_silent(sight) and sight.process is Process.ALIVE):
+        return "End it with Ctrl-C where it runs" + (f", then type: {again}" if again else "")
+    return f"Start it again: {again}" if again else ""
+
+
+def _then_start(sight: Sight) -> str:
+    advice = _start_advice(sight)
+    return f" {advice}" if advice else ""
 
 
 def _engine(sight: Sight) -> Iterator[Finding]:
     status, state = sight.status, sight.state
     if "" in sight.problems or (not status and "status.json" in sight.problems):
         sentence = sight.problems.get("", "") or sight.problems["status.json"]
-        advice = (
-            f"Look at {sight.path}; what livered did not write there can be removed. {_start_advice(sight)}"
-        )
+        advice = f"Look at {sight.path}; what livered did not write there can be removed.{_then_start(sight)}"
         yield Finding("unreadable", sentence, advice)
         return
     if sight.starting_ns:
         for_s = (sight.now_ns - sight.starting_ns) / 1e9
         if for_s > BEGINS_S:
             sentence = f"livered has been starting for {span(for_s)}: a plugin may hang, or the disk."
-            yield Finding("hanging", sentence, f"{_log_advice(sight)}. {_start_advice(sight)}")
+            yield Finding("hanging", sentence, f"{_log_advice(sight)}.{_then_start(sight)}")
         return
     if not status or state.word == NEVER_STARTED:
         return
     if state.word == "failed":
-        yield Finding("failed", state.sentence, f"{_log_advice(sight)}. {_start_advice(sight)}")
+        yield Finding("failed", state.sentence, f"{_log_advice(sight)}.{_then_start(sight)}")
     elif died(sight):
         beat_ns = time_of(status, "now_ns")
         sentence = (
@@ -156,7 +168,7 @@ def _engine(sight: Sight) -> Iterator[Finding]:
         unit = None if sight.unit is None else sight.unit.state
         # Where systemd waits or has given up, what to do is said there.
         told = unit is not None and (unit.active == "failed" or unit.restart_in_s is not None)
-        advice = _log_advice(sight) if told else f"{_log_advice(sight)}. {_start_advice(sight)}"
+        advice = _log_advice(sight) if told else f"{_log_advice(sight)}.{_then_start(sight)}"
         yield Finding("died", sentence, advice)
     elif is_silent(sight):
         yield _silence(sight)
@@ -187,14 +199,14 @@ def _at_work(sight: Sight) -> Iterator[Finding]:
     since_s = (sight.now_ns - sight.phase_since_ns) / 1e9 if sight.phase_since_ns else 0.0
     if hangs_s:
         at = status.get("standing_at")
-        where = f" It is at {at}." if at else ""
+        where = _hook_under_way(sight) + (f" It is at {at}." if at else "")
         begun = bool(number_of(table_of(status, "source"), "turns"))
         what = (
             f"The reduction has not got on for {span(hangs_s)}: a hook, a script or Mantid hangs, or takes long."
             if begun
             else f"The plugins have been beginning for {span(hangs_s)}."
         )
-        yield Finding("hanging", f"{what}{where}", f"{_log_advice(sight)}. {_start_advice(sight)}")
+        yield Finding("hanging", f"{what}{where}", f"{_log_advice(sight)}.{_then_start(sight)}")
     elif begins_for(sight):
         return
     elif state.word in ("not connected", "connecting"):
@@ -207,7 +219,22 @@ def _at_work(sight: Sight) -> Iterator[Finding]:
         advice = "The connection is there and brings nothing: ask whoever looks after the data acquisition."
         yield Finding("no-pulses", state.sentence, advice, urgent=silent_s > NOT_CONNECTED_S)
     elif state.kind in ("warn", "bad"):
-        yield Finding("stale", state.sentence, f"{_log_advice(sight)}. {_start_advice(sight)}")
+        yield Finding("stale", state.sentence, f"{_log_advice(sight)}.{_then_start(sight)}")
+
+
+def _hook_under_way(sight: Sight) -> str:
+    """Name the plugin that does not come back; empty where none is in a call. Sinks have threads of their own."""
+    calls = [
+        (hook["running_s"], row["name"], hook["hook"])
+        for row in rows_in(sight.status)
+        for hook in row["hooks"]
+        if hook["running_s"] and hook["hook"] != "post_publish"
+    ]
+    if not calls:
+        return ""
+    # Of a wrapper and what it wraps, the one called last is at work.
+    for_s, plugin, hook = min(calls)
+    return f" Plugin {plugin} has been in {hook} for {span(for_s)}."
 
 
 def _unit(sight: Sight) -> Iterator[Finding]:

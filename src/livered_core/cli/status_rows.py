@@ -55,7 +55,7 @@ def details(sight: Sight, findings: Sequence[Finding], *, everything: bool = Fal
     rows += [
         ("damaged", problem) for name, problem in sight.problems.items() if name not in ("", "status.json")
     ]
-    lines = [f"  {label:<12}{safe(text)}" for label, text in rows]
+    lines = [f"  {label:<11} {safe(text)}" for label, text in rows]
     if findings:
         lines.append("")
     for finding in findings:

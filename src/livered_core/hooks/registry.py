@@ -19,6 +19,7 @@ import attrs
 
 from livered_core.errors import ConfigError, PluginLoadError
 from livered_core.hooks.inspection import hook_problems, implemented_hooks
+from livered_core.hooks.slow_import import told_when_slow
 from livered_core.hooks.spec import TRANSFORMS
 
 INSTRUMENTS: Final = "livered.instruments"
@@ -233,9 +234,10 @@ def import_class(entry: PluginEntry) -> type:
     PluginLoadError
         When the import fails, or the entry point is not a class.
     """
-    _require_module(entry)
+    module = _require_module(entry)
     try:
-        loaded = entry.entry_point.load()
+        with told_when_slow(str(entry), module):
+            loaded = entry.entry_point.load()
     except (Exception, SystemExit) as error:
         message = f"Plugin {entry} cannot be loaded: {type(error).__name__}: {error}."
         raise PluginLoadError(message) from error
@@ -255,7 +257,8 @@ def packaged_defaults(entry: PluginEntry) -> PackagedDefaults | None:
     """
     package = _require_module(entry).partition(".")[0]
     try:
-        module = importlib.import_module(package)
+        with told_when_slow(str(entry), package):
+            module = importlib.import_module(package)
     except (Exception, SystemExit) as error:
         message = f"Plugin {entry} cannot be loaded: {type(error).__name__}: {error}."
         raise PluginLoadError(message) from error

@@ -31,7 +31,7 @@ _MOST_POINTS_OF_A_CURVE: Final = 12_000
 _FEW_POINTS: Final = 20
 """A curve with up to so many points has a mark at each: a line alone would be short, or nothing."""
 _WIDTH, _HEIGHT = 1000, 460
-_LEFT, _TOP, _RIGHT, _BOTTOM = 92, 14, 16, 70
+_LEFT, _TOP, _RIGHT, _BOTTOM = 112, 14, 16, 70
 _LARGEST: Final = 1e300
 _COLOURS: Final = 10
 _DASHES: Final = ("", " dash", " dots")
@@ -153,7 +153,7 @@ def _figure(caption: str, x: _Axis, y: _Axis, area: str, below: str) -> str:
         f'<svg class="area" {box} viewBox="0 0 {SIZE} {SIZE}" preserveAspectRatio="none">{area}</svg>'
         f'<rect class="frame" {box}/>'
         f'<text class="name" x="{_LEFT + width / 2:g}" y="{_HEIGHT - 8}">{html_text(x.name)}</text>'
-        f'<text class="name" transform="translate(20 {middle:g}) rotate(-90)">{html_text(y.name)}</text>'
+        f'<text class="name up" transform="translate(14 {middle:g}) rotate(-90)">{html_text(y.name)}</text>'
         f"</svg>{below}</figure>"
     )
 

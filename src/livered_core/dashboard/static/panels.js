@@ -98,6 +98,9 @@ function isFew({ y }) {
   return true;
 }
 
+/** How plotly.js draws a curve; steps have a width and need no marks. */
+export const modeOf = (curve, asSteps) => (asSteps || !isFew(curve) ? "lines" : "lines+markers");
+
 /** The line of one curve. Bins are drawn from edge to edge, points and centres from one to the next. */
 function line(curve, style) {
   const asSteps = style.steps && isHistogram(curve) && showsSteps(curve, style.view);
@@ -109,7 +112,7 @@ function line(curve, style) {
   } else if (isHistogram(curve)) x = y.map((_, i) => (x[i] + x[i + 1]) / 2);
   return {
     type: "scatter",
-    mode: asSteps || !isFew(curve) ? "lines" : "lines+markers", // Steps have a width.
+    mode: modeOf(curve, asSteps),
     uid: style.uid, // Becomes part of a selector: no blanks.
     name: forPlotly(style.name ?? curve.label, 60),
     x,
@@ -254,6 +257,7 @@ export function drawing(panel, choices, charge, earlier, view) {
       type: log ? "log" : "linear",
       uirevision: `${log} ${step > 0}`,
       domain: below ? [0.36, 1] : [0, 1],
+      automargin: "left", // Long numbers must not run into the name.
     }),
   });
   if (below) {

@@ -94,7 +94,7 @@ export function layout(revision, more = {}) {
     paper_bgcolor: surface,
     plot_bgcolor: surface,
     // The buttons of a plot stand above it where no pointer can call them up.
-    margin: { l: size * 4.4, r: size * 0.8, t: size * (touch ? 2.2 : 0.5), b: size * 3.1 },
+    margin: { l: size * 5.4, r: size * 0.8, t: size * (touch ? 2.2 : 0.5), b: size * 3.1 },
     showlegend: false,
     hovermode: "x unified",
     hoverlabel: {

@@ -66,6 +66,11 @@ def distribution(subject: Subject) -> Found:
     dist = None if subject.entry is None else subject.entry.entry_point.dist
     if dist is None:
         return not_applicable("no installed package declares the class.")
+    if not dist.metadata or not dist.metadata["Name"]:
+        return wrong(
+            "the installed package has no metadata: nobody can tell whose results these are.",
+            "Install it anew with pip.",
+        )
     needs = [_name_of(requirement) for requirement in dist.requires or []]
     found = []
     if not dist.version or dist.version == "0.0.0":
