@@ -275,6 +275,7 @@ def test_a_log_on_a_full_disk_is_told_of_once(tst, tmp_path):
     assert "complete; final" in screen
 
 
+@pytest.mark.slow
 def test_a_screen_that_takes_nothing_does_not_hold_up_the_session(tst, tmp_path):
     """A pipe that is full and that nobody reads: the run is reduced, and the session ends."""
     reading, writing = os.pipe()

@@ -27,6 +27,7 @@ PLAY = (
 )
 
 
+@pytest.mark.slow
 def test_it_plays_to_anybody_who_connects_and_stops_when_asked(tmp_path):
     with started(tmp_path, *PLAY) as process:
         line = process.stdout.readline()

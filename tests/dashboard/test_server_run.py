@@ -85,6 +85,7 @@ def lines_until(process, pattern) -> str:
     raise AssertionError("".join(said))
 
 
+@pytest.mark.slow
 def test_the_page_survives_a_killed_engine_and_is_used_by_the_next(tmp_path, port):
     address = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:

@@ -63,6 +63,7 @@ def test_the_python_prints_what_it_says(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == said + "\n"
 
 
+@pytest.mark.slow
 def test_the_walk_at_the_desk(tmp_path):
     """Each command in its turn; only the ports are others, because somebody may be using those."""
     simulate, record, looks, reduce, replay = (commands(block) for block in marked("walk", "sh"))

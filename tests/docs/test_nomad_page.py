@@ -9,6 +9,7 @@ import socket
 
 import h5py
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from examples_support import REPOSITORY
@@ -65,6 +66,7 @@ def test_every_link_leads_somewhere() -> None:
         assert (REPOSITORY / "docs" / link).exists(), link
 
 
+@pytest.mark.slow
 def test_the_walk_at_the_desk(tmp_path) -> None:
     """Each command in its turn; with a free port, and shorter runs."""
     (settings,) = re.findall(r"^<!-- file: NOM.toml -->\n```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -129,6 +129,7 @@ def test_the_log_tells_the_story_and_is_private(small):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs NOMAD's real definition and calibration in ../shared")
+@pytest.mark.slow
 def test_the_real_definition_and_calibration_give_the_same_peaks(tmp_path):
     calibration = SHARED / "NOMAD_243451_2026-06-09_shifter.h5"
     (tmp_path / "c.toml").write_text(SMALL + f"[plugins.nom]\ncalibration = '{calibration}'\n")

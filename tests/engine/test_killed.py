@@ -28,7 +28,8 @@ def read(folder: Path, name: str):
 
 def keys_on_the_page(section: str) -> set[str]:
     """The keys that the table below a heading names."""
-    below = PAGE.read_text().split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
+    below = PAGE.read_text().split(f"# {section}\n", 1)[1]
+    below = re.split(r"\n#+ ", below, maxsplit=1)[0]
     firsts = [line.split("|")[1] for line in below.splitlines() if line.startswith("|")]
     return {key for first in firsts for key in re.findall(r"`(\w+)`", first)}
 
@@ -75,6 +76,8 @@ def test_each_file_has_the_keys_that_the_page_says(twice):
         "name",
         "version",
     }
+    assert set(status["plugins"][0]) == keys_on_the_page("Plugins in `status.json`") - {"null"}
+    assert set(status["plugins"][0]["hooks"][0]) == named_in_the_page(r"each hook that it has `(\{.*?\})`")
     assert set(status["run"]) == named_in_the_page(r"`run` \| `(\{.*?\})` or `null`")
     assert set(status["logs"][0]) == named_in_the_page(r"`logs` \| list of `(\{.*?\})`")
     assert set(status["sinks"][0]) == named_in_the_page(r"`sinks` \| list of `(\{.*?\}.*?\})`") - {

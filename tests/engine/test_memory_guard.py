@@ -117,6 +117,7 @@ def test_near_the_limit_livered_sheds_step_by_step_and_says_it_once(tmp_path, ca
     assert noted(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_peak_of_some_seconds_ends_nothing(tmp_path):
     life = Life(tmp_path, Clock())
     for _ in range(20):

@@ -266,6 +266,7 @@ def test_through_hundreds_of_runs_nothing_grows(tmp_path, monkeypatch):
     assert held < NOISE
 
 
+@pytest.mark.slow
 def test_through_a_run_of_days_nothing_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(failures, "MOST_FAILURES", 10)
     held, _ = grown(tmp_path, one_run(1700), [700, 1200, 1700])

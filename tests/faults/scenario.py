@@ -131,6 +131,7 @@ LONG = frozenset(
         "killed-all-torn",
         "killed-at-random-0",
         "killed-at-random-1",
+        "killed-before-final",
         "killed-clock-back",
         "killed-empty",
         "killed-flipped",
@@ -146,6 +147,7 @@ LONG = frozenset(
         "killed-server-forgot",
         "killed-server-forgot-other-code",
         "killed-stopped",
+        "killed-torn",
         "killed-while-replaying",
         "monitor-refuses",
         "monitor-name-unknown",
@@ -158,6 +160,7 @@ LONG = frozenset(
         "plugin-result-nonsense",
         "plugin-result-raises",
         "plugin-slow",
+        "run-transitions",
         "server-is-late",
     )
 )

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["EQSANS_1466", "REF_L_70977"])
+@pytest.fixture(params=["EQSANS_1466", pytest.param("REF_L_70977", marks=pytest.mark.slow)])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -295,6 +295,7 @@ def test_one_that_does_not_start_says_why(manager, tmp_path, install):
     assert "The service of SVC does not start. Its configuration, " in again.stderr
 
 
+@pytest.mark.slow
 def test_one_that_does_not_stop_is_ended_and_says_where(manager, tmp_path, install):
     hangs = HANGS.replace("threading.Event().wait()", "threading.Event().wait(1000)")
     manager.drop_in(with_plugin(install_plugin(install, hangs), "TimeoutStopSec=1\n"))

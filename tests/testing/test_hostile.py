@@ -137,6 +137,7 @@ print(json.dumps(highest_after))
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="only Linux says how much memory was taken"
 )
+@pytest.mark.slow
 def test_memory_stays_bounded():
     """What a process takes at most that reads all heavy cases one after the other."""
     tests = str(Path(__file__).parents[1])

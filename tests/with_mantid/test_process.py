@@ -144,6 +144,7 @@ def test_a_mantid_that_does_not_end_is_left_behind(folder, configured, environme
     assert status["phase"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_script_that_never_ends_is_left_behind_after_a_stop(folder, configured, environment):
     arguments = configured("stop_timeout = 1.0")
     (folder / "post.py").write_text(

@@ -152,6 +152,7 @@ def test_a_script_that_is_edited_during_the_run(reduce):
     assert result.metadata["scripts changed"] == "post_process.py"
 
 
+@pytest.mark.slow
 def test_a_process_script_that_is_edited_reduces_the_whole_run_anew_when_asked_to(reduce):
     """Today's daemon begins StartLiveData again, and so does livered: nothing is lost by an edit."""
     begun: list[int] = []

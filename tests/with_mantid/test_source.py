@@ -353,6 +353,7 @@ def test_a_chunk_keeps_its_name_while_it_is_reduced(double):
     assert set(seen) == {"__livered_chunk_TST"}
 
 
+@pytest.mark.slow
 def test_a_server_that_breaks_after_each_beginning_is_given_up_in_the_end():
     """What is replayed is no progress."""
     begun: list[int] = []

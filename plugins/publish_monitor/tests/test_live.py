@@ -52,6 +52,7 @@ class TestTwoTargets:
         table = SECOND.format(url=second.url, login=login)
         (folder / "c.toml").write_text(CONFIG.format(url=first.url, login=login, run=run) + table)
 
+    @pytest.mark.slow
     def test_one_that_is_down_gets_later_what_the_other_has_taken_once(
         self, server: Any, start_server: Any, tmp_path: Path, write_credentials: Callable[..., Path]
     ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 
+import pytest
+
 from browser_page import dashboard, part, wait_for_state, wait_for_version
 from browser_support import watched_page
 from livered_support import private_environment
@@ -32,6 +34,7 @@ def test_after_the_computer_has_slept_the_data_are_as_old_as_they_are(tmp_path, 
             page.wait_for_function("() => !document.querySelector('#data-age').textContent.includes('h')")
 
 
+@pytest.mark.slow
 def test_a_dashboard_that_wants_its_token_again_says_so(tmp_path, browser):
     file = tmp_path / "token"
     file.touch(mode=0o600)

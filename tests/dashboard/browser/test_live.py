@@ -73,6 +73,7 @@ def test_the_page_follows_a_run_from_its_first_curve_to_the_end_of_the_session(s
     assert part(page, "state").get_attribute("data-kind") != "good"
 
 
+@pytest.mark.slow
 def test_the_page_tells_a_lost_dashboard_from_an_engine_that_hangs_or_was_killed(scene, open_page):
     _, engine, shown, folder = scene
     watched = open_page(shown.url)

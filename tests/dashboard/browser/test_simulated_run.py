@@ -23,6 +23,7 @@ formats = ["nexus", "text"]
 RUN = ("run", "--instrument", "NOM", "--simulate", "--plain", "--stop-after-run", "--config", "c.toml")
 
 
+@pytest.mark.slow
 def test_diamond_grows_in_the_browser_and_its_files_can_be_fetched(tmp_path, browser):
     (tmp_path / "c.toml").write_text(CONFIG)
     environment = private_environment(tmp_path)
