@@ -94,7 +94,7 @@ def module_of(point: EntryPoint) -> str:
     """Name the module of an entry point; empty where a distribution declares something else than ``module:Class``."""
     try:
         return str(point.module)
-    except (AttributeError, ValueError):
+    except (AttributeError, AssertionError, ValueError):  # Python 3.13 asserts
         return ""
 
 
