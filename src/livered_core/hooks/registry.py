@@ -49,12 +49,12 @@ class PluginEntry:
     @property
     def distribution(self) -> str:
         """Name of the distribution."""
-        return self.entry_point.dist.name if self.entry_point.dist else "unknown distribution"
+        return _said_by(self.entry_point, "Name") or "unknown distribution"
 
     @property
     def version(self) -> str:
         """Version of the distribution."""
-        return self.entry_point.dist.version if self.entry_point.dist else "unknown version"
+        return _said_by(self.entry_point, "Version") or "unknown version"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.distribution} {self.version}, {self.entry_point.value})"
@@ -88,6 +88,12 @@ class LoadedPlugin:
     distribution: str
     instance: Any
     data_models: tuple[str, ...] = ("native", "mantid")
+
+
+def _said_by(point: EntryPoint, field: str) -> str:
+    """Read a field of the metadata of a distribution; empty where it has none."""
+    metadata = None if point.dist is None else point.dist.metadata
+    return metadata[field] if metadata and field in metadata else ""
 
 
 def module_of(point: EntryPoint) -> str:

@@ -66,7 +66,7 @@ def distribution(subject: Subject) -> Found:
     dist = None if subject.entry is None else subject.entry.entry_point.dist
     if dist is None:
         return not_applicable("no installed package declares the class.")
-    if not dist.metadata or not dist.metadata.get("Name"):
+    if not dist.metadata or "Name" not in dist.metadata:
         return wrong(
             "the installed package has no metadata: nobody can tell whose results these are.",
             "Install it anew with pip.",
