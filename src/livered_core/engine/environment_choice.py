@@ -14,7 +14,14 @@ from livered_core.engine.environment import Environment, find_environment
 from livered_core.engine.installed import Wanted
 from livered_core.engine.setup import configuration_layers
 from livered_core.errors import ConfigError, PluginError
-from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS, find_instrument, packaged_defaults
+from livered_core.hooks.registry import (
+    BUILT_IN,
+    INSTRUMENTS,
+    PLUGINS,
+    distribution_of,
+    find_instrument,
+    packaged_defaults,
+)
 
 _KEY = "mantid.environment"
 
@@ -107,7 +114,7 @@ def wanted_by(merged: Merged) -> Wanted:
         for point in entry_points(group=INSTRUMENTS)
         if point.name.lower() == instrument.lower()
     ]
-    distributions = {name: point.dist.name for name, point in here if point.dist is not None}
+    distributions = {name: distribution_of(point)[0] for name, point in here if point.dist is not None}
     return Wanted(instrument, tuple(name for name in names if name not in BUILT_IN), distributions)
 
 

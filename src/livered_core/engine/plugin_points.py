@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS, module_of
+from livered_core.hooks.registry import BUILT_IN, INSTRUMENTS, PLUGINS, distribution_of, module_of
 
 
 @attrs.frozen
@@ -90,8 +90,7 @@ def _in_group(points: list[EntryPoint]) -> list[InstalledPlugin]:
     together: dict[tuple[str, str], list[EntryPoint]] = {}
     for point in points:
         name = "" if point.group == INSTRUMENTS else point.name
-        distribution = "" if point.dist is None else point.dist.name
-        together.setdefault((distribution, f"{name}={point.value}"), []).append(point)
+        together.setdefault((distribution_of(point)[0], f"{name}={point.value}"), []).append(point)
     return sorted((_plugin(same, points) for same in together.values()), key=lambda plugin: plugin.name)
 
 
@@ -99,13 +98,14 @@ def _plugin(same: list[EntryPoint], group: list[EntryPoint]) -> InstalledPlugin:
     """Make one plugin of the names that one distribution gives one class."""
     first = same[0]
     is_instrument = first.group == INSTRUMENTS
+    distribution, version = distribution_of(first)
     names = sorted({point.name for point in same}, key=lambda text: (len(text), text))
     return InstalledPlugin(
         name=names[0].lower() if is_instrument else names[0],
         names=tuple(names),
         entry_point=first.value,
-        distribution="" if first.dist is None else first.dist.name or "",
-        version="" if first.dist is None else first.dist.version or "",
+        distribution=distribution,
+        version=version,
         file=file_of_module(module_of(first)),
         is_instrument=is_instrument,
         rivals=tuple(filter(None, (_rivals(point, group) for point in same))),
@@ -122,7 +122,7 @@ def _rivals(point: EntryPoint, group: list[EntryPoint]) -> str:
     ]
     if len({other.value for other in alike}) < 2:
         return ""
-    who = sorted(f"{other.dist.name} {other.dist.version}" if other.dist else other.value for other in alike)
+    who = sorted(" ".join(distribution_of(other)).strip() or other.value for other in alike)
     what = "the instrument" if is_instrument else "the plugin"
     all_of = "both" if len(who) == 2 else "all"
     return f"{' and '.join(who)} {all_of} provide {what} {point.name}, and livered does not start with it: uninstall all but one."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Final
 import attrs
 
 from livered_core.config.xdg import xdg_folder
-from livered_core.hooks.registry import PluginEntry, module_of
+from livered_core.hooks.registry import PluginEntry, distribution_of, module_of, plain_name
 from livered_core.hooks.reloading import plugin_packages
 
 LARGEST: Final = 10_000_000
@@ -101,7 +100,7 @@ def watched_files(
         packages=tuple(package.path for package in plugin_packages(points)),
         distributions=tuple(
             {
-                (Path(str(point.dist.locate_file(""))), _normalised(point.dist.name))
+                (Path(str(point.dist.locate_file(""))), plain_name(distribution_of(point)[0]))
                 for point in points
                 if point.dist is not None and not module_of(point).startswith("livered_core.")
             }
@@ -189,14 +188,10 @@ def _raise_unless_absent(error: OSError) -> None:
         raise error
 
 
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "_", name).lower()
-
-
 def _is_of(folder: str, name: str) -> bool:
     """Say whether a folder holds what is known of a distribution, of whatever version."""
     stem, _, kind = folder.rpartition(".")
-    return kind in ("dist-info", "egg-info") and _normalised(stem.partition("-")[0]) == name
+    return kind in ("dist-info", "egg-info") and plain_name(stem.partition("-")[0]) == name
 
 
 @attrs.define(eq=False)

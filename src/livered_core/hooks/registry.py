@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.resources
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -49,12 +50,12 @@ class PluginEntry:
     @property
     def distribution(self) -> str:
         """Name of the distribution."""
-        return _said_by(self.entry_point, "Name") or "unknown distribution"
+        return distribution_of(self.entry_point)[0] or "unknown distribution"
 
     @property
     def version(self) -> str:
         """Version of the distribution."""
-        return _said_by(self.entry_point, "Version") or "unknown version"
+        return distribution_of(self.entry_point)[1] or "unknown version"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.distribution} {self.version}, {self.entry_point.value})"
@@ -90,10 +91,20 @@ class LoadedPlugin:
     data_models: tuple[str, ...] = ("native", "mantid")
 
 
-def _said_by(point: EntryPoint, field: str) -> str:
-    """Read a field of the metadata of a distribution; empty where it has none."""
+def distribution_of(point: EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution that declares an entry point; each empty where nothing says it."""
     metadata = None if point.dist is None else point.dist.metadata
-    return metadata[field] if metadata and field in metadata else ""
+    if not metadata:
+        return "", ""
+    # A field that is not there is not asked for: Python 3.13 warns, and later ones raise.
+    name = metadata["Name"] if "Name" in metadata else ""  # noqa: SIM401  (not every version has `get`)
+    version = metadata["Version"] if "Version" in metadata else ""  # noqa: SIM401
+    return name, version
+
+
+def plain_name(name: str) -> str:
+    """Write names alike that packaging tools take for the same."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def module_of(point: EntryPoint) -> str:
@@ -382,7 +393,8 @@ def _in_group(group: str, available: Iterable[EntryPoint] | None) -> list[EntryP
 
 def _the_only_one(matching: Sequence[EntryPoint], what: str) -> EntryPoint:
     if len({point.value for point in matching}) > 1:
-        dists = sorted(f"{p.dist.name} {p.dist.version} ({p.value})" if p.dist else p.value for p in matching)
+        named = ((" ".join(distribution_of(point)).strip(), point.value) for point in matching)
+        dists = sorted(f"{dist} ({value})" if dist else value for dist, value in named)
         message = (
             f"More than one installed package provides {what}: {' and '.join(dists)}. Uninstall all but one."
         )

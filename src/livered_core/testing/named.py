@@ -19,8 +19,10 @@ from livered_core.hooks.registry import (
     PluginEntry,
     claimed_instrument,
     data_models,
+    distribution_of,
     load_class,
     module_of,
+    plain_name,
     settings_class,
 )
 from livered_core.hooks.spec import OUTWARD, TRANSFORMS
@@ -142,19 +144,14 @@ def _all_points() -> list[EntryPoint]:
 
 def _ways(name: str) -> Sequence[Callable[[EntryPoint], bool]]:
     """Give the ways to understand a name, the most exact first."""
-    plain = _plain(name)
+    plain = plain_name(name)
     return (
         lambda point: point.group == INSTRUMENTS and point.name.lower() == name.lower(),
         lambda point: point.group == PLUGINS and point.name == name,
-        lambda point: point.group == PLUGINS and _plain(point.name) == plain,
-        lambda point: point.dist is not None and _plain(point.dist.name or "") == plain,
-        lambda point: _plain(module_of(point).partition(".")[0]) == plain,
+        lambda point: point.group == PLUGINS and plain_name(point.name) == plain,
+        lambda point: point.dist is not None and plain_name(distribution_of(point)[0]) == plain,
+        lambda point: plain_name(module_of(point).partition(".")[0]) == plain,
     )
-
-
-def _plain(name: str) -> str:
-    """Write names alike that packaging tools take for the same."""
-    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _the_only(name: str, found: Sequence[EntryPoint], points: Sequence[EntryPoint]) -> PluginEntry:
@@ -217,9 +214,7 @@ def _require_class(module: str, name: str) -> None:
 def _nothing_found(name: str, points: Sequence[EntryPoint]) -> str:
     instruments = sorted({point.name for point in points if point.group == INSTRUMENTS})
     plugins = sorted({point.name for point in points if point.group == PLUGINS})
-    distributions = sorted(
-        {point.dist.name for point in points if point.dist is not None and point.dist.name}
-    )
+    distributions = sorted({distribution_of(point)[0] for point in points} - {""})
     have = [
         f"{kind}: {', '.join(names)}"
         for kind, names in (("instruments", instruments), ("plugins", plugins))

@@ -19,6 +19,7 @@ from livered_core.engine.offline import output_folder, require_apart
 from livered_core.engine.recorded_instrument import instrument_names
 from livered_core.engine.session import Session
 from livered_core.errors import ConfigError
+from livered_core.hooks.registry import module_of
 from livered_core.model.text import one_line
 from livered_core.publish.files_settings import folder_problem
 from livered_core.publish.templates import fixed_folder
@@ -110,7 +111,7 @@ def run_trial(
         When the session cannot begin.
     """
     clock = clock or SystemClock()
-    ear = Ear(named.entry.entry_point.module.partition(".")[0])
+    ear = Ear(module_of(named.entry.entry_point).partition(".")[0])
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livered-trial-")))
         environ = stack.enter_context(private_places(place))
