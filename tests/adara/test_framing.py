@@ -1,3 +1,4 @@
+import random
 import struct
 import tracemalloc
 from itertools import pairwise
@@ -346,3 +347,89 @@ def test_what_is_cut_off_at_the_end_is_given_with_its_place():
     assert (skipped.offset, skipped.length) == (len(begin), 18)
     assert skipped.what == "a packet of which the rest is missing"
     assert framer.offset == len(begin) + 18
+
+
+class Careful(Framer):
+    """A framer that thinks about each packet."""
+
+    def _cut_sound(self, view, packets):
+        pass
+
+
+def cut(framer, data, sizes):
+    """Return what a framer gives out of bytes that come in pieces, and the sentence with which it gives up."""
+    found, at, pieces = [], 0, iter(sizes)
+    try:
+        while at < len(data):
+            room = framer.writable()
+            piece = data[at : at + min(next(pieces), len(room))]
+            room[: len(piece)] = piece
+            found.append([_seen(each) for each in framer.take(len(piece))])
+            found.append([_seen(each) for each in framer.take(0)])
+            at += len(piece)
+        found.append([_seen(each) for each in framer.drain()])
+    except ProtocolError as error:
+        return found, str(error), framer.offset
+    return found, "", framer.offset
+
+
+def _seen(each):
+    return each if isinstance(each, Skipped) else attrs.evolve(each, payload=bytes(each.payload))
+
+
+@pytest.mark.parametrize("resynchronise", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_the_quick_way_gives_what_thinking_about_each_packet_gives(seed, resynchronise):
+    rng = random.Random(seed)
+    types = [0x0001, 0x0101, 0x4000, 0x4009, 0x4002, 0x8001, 0x0200, 0x4055, 0x123456]
+    data = bytearray()
+    for _ in range(120):
+        payload, type_ = rng.randbytes(4 * rng.choice((0, 0, 1, 5, 40))), rng.choice(types)
+        # Any time is good for a description.
+        old = 0 if type_ in (0x4009, 0x4002, 0x8001) else 100_000_000
+        data += packet(
+            payload, type_, rng.randrange(3), rng.choice((700_000_000, old)), rng.choice((0, 999_999_999))
+        )
+    if seed % 4 == 3:
+        # What the accelerator says has a time at which there was one.
+        data += packet(b"", 0x0001, 0, 99_999_999) + packet(b"", 0x4009) * 3
+    for _ in range(seed % 4 - 1):
+        at = rng.randrange(len(data))
+        damage = rng.randrange(3)
+        data[at : at + (4 if damage == 0 else 1)] = rng.randbytes(damage * 3)
+    sizes = [rng.choice((1, 15, 16, 100, 1000)) for _ in range(len(data))]
+
+    found = cut(Framer(resynchronise=resynchronise), data, sizes)
+
+    assert found == cut(Careful(resynchronise=resynchronise), data, sizes)
+    if seed % 4 in (0, 1):
+        assert (sum(map(len, found[0])), found[1:]) == (120, ("", len(data)))
+
+
+def test_packets_of_types_that_are_known_are_cut_the_quick_way(monkeypatch):
+    """The others, and what nothing follows yet, are thought about: here the last one."""
+    thought = []
+    cut_one = Framer._cut_one
+
+    def counted(self, view, packets, *, alone):
+        thought.append(self._offset)
+        return cut_one(self, view, packets, alone=alone)
+
+    monkeypatch.setattr(Framer, "_cut_one", counted)
+    data = b"".join(packet(b"abcd", type_) for type_ in (0x0001, 0x4001, 0x4000) * 100)
+    framer = Framer()
+    framer.writable()[: len(data)] = data
+    assert len(framer.take(len(data))) == 299
+    assert thought == [299 * 20]
+
+
+@pytest.mark.parametrize("resynchronise", [False, True])
+@pytest.mark.parametrize("step", [1, 20, 37, 5000])
+@pytest.mark.parametrize("missing", range(0, 32, 3))
+def test_a_byte_that_is_missing_is_met_alike_on_both_ways(missing, step, resynchronise):
+    row = b"".join(packet(type_=0x4009, seconds=700_000_000 + n) for n in range(30))
+    data = row[: 160 + missing] + row[161 + missing :]
+
+    found = cut(Framer(resynchronise=resynchronise), data, [step] * len(data))
+
+    assert found == cut(Careful(resynchronise=resynchronise), data, [step] * len(data))

@@ -66,6 +66,7 @@ def test_all_keys_at_once(importer, tmp_path):
             "environment": "conda:mantid_qa",
             "listener_properties": {"PeriodList": [1, 3], "SpectraList": [7]},
         },
+        "limits": {"memory": "70%"},
         "plugins": {
             "scripts": {
                 "process": str(tmp_path / names[0]),
@@ -76,12 +77,13 @@ def test_all_keys_at_once(importer, tmp_path):
         },
     }
     not_carried_over = text[text.index("# Not carried over:") :]
-    for key in ("system_mem_limit_perc", "mem_check_interval_sec", "watchdog"):
+    for key in ("mem_check_interval_sec", "watchdog"):
         assert f"# {key}: " in not_carried_over
     # livered itself takes it.
     config = structure(merge([parse_layer(text, "import", tmp_path)]), {"scripts": ScriptsSettings}, {})
     assert config.plugins["scripts"].process == tmp_path / names[0]
     assert config.mantid.listener_properties == {"PeriodList": [1, 3], "SpectraList": [7]}
+    assert config.limits.memory_bytes(1000) == 700
 
 
 def test_nothing_but_the_instrument_gives_the_service_s_defaults(importer):
@@ -158,6 +160,12 @@ def test_environments_have_the_service_s_names(importer, values, environment):
     assert table["mantid"]["environment"] == environment
 
 
+@pytest.mark.parametrize(("share", "memory"), [(80, "80%"), (62.5, "62.5%"), (0, 0)])
+def test_the_memory_limit_is_livered_s(importer, share, memory):
+    _, table = importer({"instrument": "SNAP", "system_mem_limit_perc": share})
+    assert table["limits"] == {"memory": memory}
+
+
 def test_every_wrong_value_is_said_in_a_sentence_of_its_own(importer):
     wrong = {
         "instrument": 5,
@@ -169,6 +177,7 @@ def test_every_wrong_value_is_said_in_a_sentence_of_its_own(importer):
         "accum_method": "add",
         "periods": [1, "2"],
         "spectra": [True],
+        "system_mem_limit_perc": 0.5,
     }
     with pytest.raises(ConfigError) as caught:
         importer(wrong)
@@ -178,6 +187,9 @@ def test_every_wrong_value_is_said_in_a_sentence_of_its_own(importer):
     for update_every in (float("nan"), float("inf"), True, "30"):
         with pytest.raises(ConfigError, match="update_every"):
             importer({"instrument": "SNAP", "update_every": update_every})
+    for share in (-1, 101, "70", True):
+        with pytest.raises(ConfigError, match=r"system_mem_limit_perc .* from 1 to 100 per cent, or 0"):
+            importer({"instrument": "SNAP", "system_mem_limit_perc": share})
     with pytest.raises(ConfigError, match="names no instrument, and neither does --instrument"):
         importer({})
     with pytest.raises(ConfigError, match="must be a short instrument name"):

@@ -100,7 +100,7 @@ def test_defaults() -> None:
     assert config.log.file == CWD / "livereduce.log"
     assert (config.source.connect_timeout, config.source.silence_timeout) == (10.0, 30.0)
     assert (config.source.retry_first, config.source.retry_longest) == (1.0, 60.0)
-    assert config.source.queue_events == 20_000_000
+    assert config.source.queue_events == 4_000_000
     assert (config.hooks.max_consecutive_failures, config.hooks.owner) == (5, {})
     assert (config.publish.retry_first, config.publish.retry_longest, config.publish.stop_timeout) == (
         1,

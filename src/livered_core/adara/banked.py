@@ -13,6 +13,7 @@ The state is there in packets of type 0x4100 only.
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -32,6 +33,7 @@ _CORRECTED_BIT = 1 << 31
 _NOTHING = np.empty(0, np.uint32)
 
 
+@cache
 def compiled() -> ModuleType:
     """Import the compiled walks, which takes a second.
 
@@ -98,15 +100,14 @@ def read_pulse(raw: RawPacket, pixel_id: U32, tof: U32, *, add_tof_offset: bool 
     """
     kernel = compiled()
     head = read_head(raw)
-    room = most_events(raw)
     result = np.empty(kernel.RESULT_SIZE, np.int64)
-    kernel.walk_events(
-        words_of(raw), _bank_words(raw), add_tof_offset, True, pixel_id[:room], tof[:room], result
-    )
-    if result[kernel.PROBLEM]:
+    kernel.walk_events(words_of(raw), _bank_words(raw), add_tof_offset, True, pixel_id, tof, result)
+    # Numbers of Python's own: to take them out of the array one by one costs more than the walk of a small pulse.
+    found: list[int] = result.tolist()
+    if found[kernel.PROBLEM]:
         raise _explain(raw, result)
-    n_error, n_unmapped = int(result[kernel.ERROR_EVENTS]), int(result[kernel.UNMAPPED_EVENTS])
-    n = int(result[kernel.EVENTS]) - n_error - n_unmapped
+    n_error, n_unmapped = found[kernel.ERROR_EVENTS], found[kernel.UNMAPPED_EVENTS]
+    n = found[kernel.EVENTS] - n_error - n_unmapped
     return PulseEvents(
         time_ns=raw.time_ns,
         proton_charge_pc=head["proton_charge_pc"],
@@ -116,7 +117,7 @@ def read_pulse(raw: RawPacket, pixel_id: U32, tof: U32, *, add_tof_offset: bool 
         tof=tof[:n],
         n_error_pixel=n_error,
         n_unmapped=n_unmapped,
-        n_uncorrected_sources=int(result[kernel.UNCORRECTED]),
+        n_uncorrected_sources=found[kernel.UNCORRECTED],
     )
 
 

@@ -19,7 +19,8 @@ BUFFER_SIZE: Final = 4 * 1024 * 1024
 
 _SHOWN_BYTES: Final = 64
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\r\n\t")
-_KNOWN_TYPES: Final = frozenset(PacketType)
+_KNOWN_TYPES: Final = frozenset(map(int, PacketType))
+_KNOWN_SERVER_TYPES: Final = frozenset(kind for kind in _KNOWN_TYPES if kind >= FIRST_SERVER_TYPE)
 _FIRST_TIME_S: Final = 100_000_000
 """March 1993, in seconds since 1990: before there was beam, and beyond any time of flight in ticks."""
 
@@ -94,7 +95,9 @@ class Framer:
         # To move more than was dealt with pays only when there is no room otherwise.
         if held <= self._begin or len(self._buffer) - self._end < self._size // 2:
             if self._begin and held:
-                self._buffer[:held] = self._buffer[self._begin : self._end]
+                # Views: what is moved may be large, and a slice of a bytearray would be a copy in fresh memory.
+                view = memoryview(self._buffer)
+                view[:held] = view[self._begin : self._end]
             self._begin, self._end = 0, held
         if self._end == len(self._buffer):
             # Held are at most a packet, and a buffer of what may follow it.
@@ -211,14 +214,42 @@ class Framer:
         packets: list[RawPacket | Skipped] = []
         view = memoryview(self._buffer)[: self._end]
         try:
+            self._cut_sound(view, packets)
             while self._cut_one(view, packets, alone=alone):
-                pass
+                self._cut_sound(view, packets)
         except ProtocolError as error:
             self._error = str(error)
             self._begin = self._end = 0
             if not packets:
                 raise
         return packets
+
+    def _cut_sound(self, view: memoryview, packets: list[RawPacket | Skipped]) -> None:
+        """Give out packets of known types for as long as another one follows: what `_cut_one` does, without doubts."""
+        if self._lost_at is not None:
+            return
+        begin, last, most, size = self._begin, self._end - HEADER.size, self._max_payload, HEADER.size
+        unpack = HEADER.unpack_from
+        sound = False
+        kind = time_ns = following = 0
+        while begin <= last:
+            length, format_word, seconds, nanoseconds = unpack(view, begin)
+            if (
+                length & 3
+                or length > most
+                or nanoseconds >= NS_PER_S
+                or seconds < _FIRST_TIME_S
+                or format_word >> 8 not in _KNOWN_TYPES
+            ):
+                break
+            if sound:
+                # The packet before this one: it is followed by one that looks like one.
+                packets.append(
+                    RawPacket(kind >> 8, kind & 0xFF, time_ns, view[self._begin + size : following])
+                )
+                self._move(following)
+            sound, kind, time_ns = True, format_word, unix_ns(seconds, nanoseconds)
+            begin = following = begin + size + length
 
     def _cut_one(self, view: memoryview, packets: list[RawPacket | Skipped], *, alone: bool) -> bool:
         """Give out the packet at the beginning, or leave out a damaged place; false when more must come."""
@@ -318,7 +349,7 @@ class Framer:
         _, format_word, seconds, nanoseconds = HEADER.unpack_from(found)
         if nanoseconds >= NS_PER_S:
             return self._describe(found)
-        from_server = format_word >> 8 in _KNOWN_TYPES and format_word >> 8 >= FIRST_SERVER_TYPE
+        from_server = format_word >> 8 in _KNOWN_SERVER_TYPES
         # Descriptions may have any time; what has a pulse's time, or a type nobody knows, must not be too old.
         return "" if from_server or seconds >= _FIRST_TIME_S else self._describe(found)
 

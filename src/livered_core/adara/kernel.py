@@ -7,11 +7,12 @@ and say in `result` how far they came.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from livered_core.compiling import compile_kept
 
 U32 = npt.NDArray[np.uint32]
 I64 = npt.NDArray[np.int64]
@@ -202,15 +203,7 @@ def _read_monitors(words: U32, sections: U32, event_offset: I64, events: U32) ->
         event_offset[section + 1] = n
 
 
-def _compile(function: Any) -> Any:
-    """Compile with the machine code kept on disk, or without where there is no folder for it."""
-    try:
-        return numba.njit(function, cache=True, nogil=True)
-    except RuntimeError:
-        return numba.njit(function, nogil=True)
-
-
-walk_events = _compile(_walk_events)
-read_all = _compile(_read_all)
-measure_monitors = _compile(_measure_monitors)
-read_monitors = _compile(_read_monitors)
+walk_events = compile_kept(_walk_events)
+read_all = compile_kept(_read_all)
+measure_monitors = compile_kept(_measure_monitors)
+read_monitors = compile_kept(_read_monitors)

@@ -11,6 +11,7 @@ from livered_core.adara import PulseEvents, PulseFlag
 
 PLACES: Final = ("reduced", "between_runs", "paused", "replayed", "early", "vetoed", "partial")
 """Where a pulse can go."""
+_COUNTS_OF: Final = {place: (f"{place}_pulses", f"{place}_events") for place in PLACES}
 
 
 @attrs.define
@@ -100,8 +101,9 @@ class StreamCounts:
         self.beam_pulses += pulse.proton_charge_pc > 0
         for name in _flag_names(pulse.flags):
             self.flagged[name] = self.flagged.get(name, 0) + 1
-        setattr(self, f"{place}_pulses", getattr(self, f"{place}_pulses") + 1)
-        setattr(self, f"{place}_events", getattr(self, f"{place}_events") + n_events)
+        of_pulses, of_events = _COUNTS_OF[place]
+        setattr(self, of_pulses, getattr(self, of_pulses) + 1)
+        setattr(self, of_events, getattr(self, of_events) + n_events)
 
     def by_name(self) -> dict[str, int]:
         """Return all counts by name; those of flags as ``flagged_pulse_veto`` and so on."""

@@ -9,9 +9,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_EVENTS: Final = 1 << 22
-"""Events of a block, 32 MB: a chunk that lies in one block needs no copy."""
-_KEPT_BLOCKS: Final = 12
+BLOCK_EVENTS: Final = 1 << 21
+"""Events of a block, 16 MB: a chunk that lies in one block needs no copy, and half of it is still in a processor's cache
+when it is reduced."""
+_KEPT_BLOCKS: Final = 6
 """Blocks that are remembered for another use; beyond it memory goes back as its users let go of it."""
 
 

@@ -7,6 +7,7 @@ problem at once.
 from livered_core.config.checkpoint import CheckpointConfig
 from livered_core.config.dashboard import DashboardConfig
 from livered_core.config.describe import Row, describe, plain
+from livered_core.config.engine import EngineConfig
 from livered_core.config.layers import (
     Layer,
     Merged,
@@ -40,6 +41,7 @@ __all__ = [
     "CheckpointConfig",
     "Config",
     "DashboardConfig",
+    "EngineConfig",
     "HooksConfig",
     "Layer",
     "LimitsConfig",

@@ -14,6 +14,7 @@ import attrs
 
 from livered_core.config.checkpoint import CheckpointConfig
 from livered_core.config.dashboard import DashboardConfig
+from livered_core.config.engine import EngineConfig
 from livered_core.config.limits import LimitsConfig
 from livered_core.config.mantid import MantidConfig
 from livered_core.config.metadata import about
@@ -71,7 +72,7 @@ class SourceConfig:
         default=60.0, validator=above(0), metadata=about("longest wait between two attempts", "s")
     )
     queue_events: int = attrs.field(
-        default=20_000_000,
+        default=4_000_000,
         validator=at_least(1),
         metadata=about(
             "most events that wait between reader and reduction; beyond it the socket is not read", "events"
@@ -240,7 +241,7 @@ class Config:
         What to do when a run ends.
     output_dir
         Folder for reduced files.
-    source, mantid, hooks, publish, checkpoint, dashboard, limits, log, reload, service, simulate
+    source, mantid, hooks, publish, checkpoint, dashboard, engine, limits, log, reload, service, simulate
         Tables of their own.
     plugins
         Name of each plugin to its structured settings; None for a plugin that has none.
@@ -305,6 +306,9 @@ class Config:
     )
     dashboard: DashboardConfig = attrs.field(
         factory=DashboardConfig, metadata=about("where the page of `livered run --dashboard` is")
+    )
+    engine: EngineConfig = attrs.field(
+        factory=EngineConfig, metadata=about("where process_chunk runs: in this process, or on workers")
     )
     limits: LimitsConfig = attrs.field(
         factory=LimitsConfig, metadata=about("how much memory and disk livered may take")

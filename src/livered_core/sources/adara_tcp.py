@@ -10,12 +10,12 @@ import logging
 import random
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import attrs
 
 from livered_core.adara import ClientHello, HelloFlag, StartRequest
 from livered_core.backoff import Backoff
-from livered_core.chunking.counts import StreamCounts
 from livered_core.chunking.intake import Intake
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
@@ -25,6 +25,15 @@ from livered_core.sources.adara_connection import AdaraAddress, AdaraConnection
 from livered_core.sources.base import Connection, Put, ReaderStatus
 
 _log = logging.getLogger(__name__)
+
+
+class _Progress(NamedTuple):
+    """What shows that a connection brings something: counts, and the time of the newest pulse."""
+
+    packets: int
+    of_accelerator: int
+    beam_pulses: int
+    newest_ns: int
 
 
 class AdaraReader:
@@ -167,7 +176,7 @@ class AdaraReader:
     def _put_all(self, items: Iterator[StreamItem]) -> bool:
         """Hand on what the bytes say; false when nobody wants more."""
         counts = self._state.counts
-        newest_ns, before = self._state.last_pulse_ns, attrs.evolve(counts)
+        before = self._progress()
         said: list[StreamItem] = []
         damage: ProtocolError | None = None
         try:
@@ -176,25 +185,34 @@ class AdaraReader:
             damage = error
         if counts.packets > before.packets and self._status.connection is not Connection.CONNECTED:
             self._connected()
-        self._note_progress(newest_ns, before)
+        self._note_progress(before)
         # What came before a damaged place is good.
         wanted = not said or self._put(said)
+        if counts.packets > before.packets:
+            # To wait there for the reduction is not to wait for a packet.
+            self._packet_at = self._clock.monotonic()
         if damage is not None:
             message = f"{self._address}: {damage}"
             raise ProtocolError(message) from damage
         return wanted
 
-    def _note_progress(self, newest_ns: int, before: StreamCounts) -> None:
-        now, counts = self._clock.monotonic(), self._state.counts
-        if counts.packets > before.packets:
+    def _progress(self) -> _Progress:
+        counts = self._state.counts
+        return _Progress(
+            counts.packets, counts.pulses + counts.rtdl_packets, counts.beam_pulses, self._state.last_pulse_ns
+        )
+
+    def _note_progress(self, before: _Progress) -> None:
+        now, after = self._clock.monotonic(), self._progress()
+        if after.packets > before.packets:
             self._packet_at = now
-        if counts.pulses > before.pulses or counts.rtdl_packets > before.rtdl_packets:
+        if after.of_accelerator > before.of_accelerator:
             self._pulse_at = now
-        if counts.beam_pulses > before.beam_pulses:
+        if after.beam_pulses > before.beam_pulses:
             self._beam_at = now
         connected = self._status.connection is Connection.CONNECTED
         lasted = connected and now - self._connected_at > self._address.silence_timeout
-        if lasted or self._state.last_pulse_ns > newest_ns:
+        if lasted or after.newest_ns > before.newest_ns:
             self._failures = 0
 
     def _note_damage(self) -> None:
