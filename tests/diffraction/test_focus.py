@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from focus_support import d_of, reference
 from livered_core import BackendUnavailable, EventBatch, Instrument, InstrumentDefinition
 from livered_core.diffraction import (
     MASKED,
@@ -32,39 +33,6 @@ from livered_core.diffraction import (
 from livered_core.geometry import read_instrument
 
 MakeBatch = Callable[..., EventBatch]
-
-
-def d_of(tof_us: Any, difc: Any, difa: Any, tzero: Any) -> Any:
-    """Mantid's d(TOF), written from its formulae."""
-    tof_us, difc, difa, tzero = (np.asarray(value, np.float64) for value in (tof_us, difc, difa, tzero))
-    with np.errstate(all="ignore"):
-        linear = 1.0 / difc * tof_us + (-1.0 * tzero / difc)
-        middle = -0.5 * difc / difa
-        root = np.sqrt(tof_us * (1.0 / difa) + (middle * middle - tzero / difa))
-        quadratic = np.where(root < middle, middle - root, middle + root)
-    return np.where(difa == 0, linear, quadratic)
-
-
-def reference(events: EventBatch, table: FocusTable) -> tuple[Any, ...]:
-    """Focusing in plain numpy: counts, then events out of range, masked, unknown."""
-    size = len(table.group)
-    known = events.pixel_id < size
-    pixel = np.where(known, events.pixel_id, 0).astype(np.int64)
-    group = np.where(known, table.group[pixel], UNKNOWN) if size else np.full(events.n_events, UNKNOWN)
-    counts = np.zeros((table.edges.shape[0], table.edges.shape[1] - 1), np.int64)
-    out_of_range = 0
-    for index, edges in enumerate(table.edges):
-        chosen = group == index
-        pixels, tof_us = pixel[chosen], events.tof[chosen] / 10.0
-        x = d_of(tof_us, table.difc[pixels], table.difa[pixels], table.tzero[pixels])
-        if table.axis == "momentum_transfer":
-            with np.errstate(all="ignore"):
-                x = np.where(x > 0, 2 * np.pi / x, np.nan)
-        good = (x >= edges[0]) & (x < edges[-1]) & (tof_us >= table.tof_min_us) & (tof_us < table.tof_max_us)
-        bins = np.searchsorted(edges, x[good], side="right") - 1
-        counts[index] = np.bincount(bins, minlength=counts.shape[1])
-        out_of_range += int(np.count_nonzero(~good))
-    return counts, out_of_range, int(np.sum(group == MASKED)), int(np.sum(group == UNKNOWN))
 
 
 def assert_equals_reference(events: EventBatch, table: FocusTable) -> FocusedHistogram:
@@ -93,7 +61,7 @@ events_of = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows=st.lists(pixels, max_size=6), events=events_of, data=st.data())
 def test_the_kernel_equals_numpy_count_by_count(
     make_batch: MakeBatch, rows: list[Any], events: list[tuple[int, int]], data: st.DataObject
@@ -240,7 +208,7 @@ def test_the_kernel_is_compiled_once_for_all_kinds_of_columns(make_batch: MakeBa
     for pixel, tof in ((raw[:, 0], raw[:, 1]), (plain.pixel_id, read_only), (plain.pixel_id, unaligned)):
         batch = attrs.evolve(plain, pixel_id=pixel, tof=tof)
         np.testing.assert_array_equal(focus(batch, simple_table()).counts, expected)
-    assert len(kernel.focus_events.signatures) == 1
+    assert len(kernel.count_events.signatures) == 1
 
 
 def test_chunks_add_up_to_the_whole(make_batch: MakeBatch) -> None:

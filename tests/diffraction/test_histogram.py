@@ -85,3 +85,14 @@ def test_numbers_must_add_up() -> None:
         FocusedHistogram(EDGES, counts, 0.0, 9, 9, 0, 0, 0)
     with pytest.raises(DataModelError, match="edges must be"):
         FocusedHistogram(EDGES[:, :2], counts, 0.0, 10, 10, 0, 0, 0)
+
+
+def test_arrays_that_others_may_write_to_are_copied_and_no_others() -> None:
+    edges, counts = EDGES.copy(), np.array([[1, 2], [3, 4]], np.int64)
+    read_only_view = counts.view()
+    for column in (edges, read_only_view):
+        column.flags.writeable = False
+    histogram = FocusedHistogram(edges, read_only_view, 0.0, 10, 10, 0, 0, 0)
+    assert histogram.edges is edges
+    assert not np.shares_memory(histogram.counts, counts)
+    assert (histogram + histogram).edges is edges

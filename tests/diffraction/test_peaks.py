@@ -8,12 +8,14 @@ import pytest
 
 from livered_core.diffraction import (
     DIAMOND_A,
+    PeakFinder,
     cubic_reflections,
     linear_edges,
     log_edges,
     nearest_reflection,
     strongest_peak,
 )
+from livered_core.diffraction.peak_windows import Bins, Search
 
 GOLDEN = Path(__file__).parent / "golden_patterns.npz"
 EDGES = log_edges(0.1, 8.0, 6000)
@@ -134,3 +136,68 @@ def test_the_peaks_of_diamond_in_patterns_of_mantid() -> None:
         assert abs(peak.d / nearest.d - 1) < 2e-4
         # The events were made with sigma from 0.2 to 0.5 percent.
         assert 0.005 < peak.fwhm / peak.d < 0.011
+
+
+def plain_significance(edges: Any, counts: Any, width: float) -> Any:
+    """Li and Ma's significance of each bin's window over both bands beside it, bin by bin."""
+    log_edges_ = np.log(edges)
+    found = np.zeros(len(counts))
+
+    def window(low: float, high: float) -> tuple[float, float]:
+        inside = np.flatnonzero((log_edges_[:-1] >= low) & (log_edges_[1:] <= high))
+        if len(inside) == 0:
+            return 0.0, 0.0
+        return float(counts[inside].sum()), float(log_edges_[inside[-1] + 1] - log_edges_[inside[0]])
+
+    for place, centre in enumerate((log_edges_[1:] + log_edges_[:-1]) / 2):
+        if centre - 3 * width < log_edges_[0] or centre + 3 * width > log_edges_[-1]:
+            continue
+        on, on_width = window(centre - width / 2, centre + width / 2)
+        sides = [
+            window(centre - 3 * width, centre - 1.5 * width),
+            window(centre + 1.5 * width, centre + 3 * width),
+        ]
+        if on_width == 0 or any(of_band == 0 for _, of_band in sides):
+            continue
+        both = []
+        for off, off_width in sides:
+            ratio = on_width / off_width
+            if on <= ratio * off:
+                both.append(0.0)
+                continue
+            likelihood = on * np.log((1 + ratio) / ratio * on / (on + off))
+            likelihood += off * np.log((1 + ratio) * off / (on + off)) if off else 0.0
+            both.append(np.sqrt(2 * max(likelihood, 0.0)))
+        found[place] = min(both)
+    return found
+
+
+@pytest.mark.parametrize("least", [0.0, 3.0, 6.0])
+@pytest.mark.parametrize("width", [0.008, 0.03])
+@pytest.mark.parametrize("counts", [300, 30_000])
+def test_what_is_not_significant_is_left_out_and_nothing_else(
+    least: float, width: float, counts: float
+) -> None:
+    edges = log_edges(0.5, 3.0, 700)
+    expected = peaked(1.2612, width, counts / 3, edges) + peaked(2.0595, width, counts / 30, edges)
+    pattern = np.random.default_rng(int(counts)).poisson(expected + flat(counts, edges))
+    plain = plain_significance(edges, pattern, width)
+    found = Search.of(Bins.of(edges), width).significance(np.concatenate(([0.0], np.cumsum(pattern))), least)
+    left_out = found == 0
+    np.testing.assert_allclose(found[~left_out], plain[~left_out], rtol=1e-9, atol=1e-6)
+    assert np.all(plain[left_out] <= least)
+    assert plain.max() > 6
+    if least:
+        # Most of the work is left out with them.
+        assert np.count_nonzero(found) < 2 * np.count_nonzero(plain > least) + 20
+
+
+def test_a_finder_finds_in_each_pattern_what_is_found_in_it_alone() -> None:
+    finder = PeakFinder(EDGES)
+    for seed, (d, counts) in enumerate([(1.2612, 3000), (2.0595, 400), (1.0, 0), (0.8917, 90_000)]):
+        pattern = np.random.default_rng(seed).poisson(peaked(d, 0.01, counts) + moderated(20_000))
+        assert finder.strongest(pattern) == strongest_peak(EDGES, pattern)
+        assert (finder.strongest(pattern) is None) == (counts == 0)
+    assert finder.strongest(pattern, min_significance=1e9) is None
+    assert finder.strongest(pattern, min_contrast=1e9) is None
+    np.testing.assert_array_equal(finder.edges, EDGES)

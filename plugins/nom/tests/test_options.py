@@ -149,13 +149,14 @@ def test_the_composition_may_come_from_a_log(
     logs = {"SampleFormula": make_log(" Si ", name="SampleFormula")}
     plugin.process_chunk(attrs.evolve(make_chunk([1], [1], definition), logs=logs))
     plugin.process_chunk(make_chunk([1], [1], definition))  # a log comes when it changes
-    scattering, problem = plugin._scattering(run)
+    standing = plugin._standing_for_updates()
+    scattering, problem = plugin._scattering(run, standing)
     assert (problem, scattering and scattering.formula) == ("", "Si")
-    fields, _ = plugin._scattering(attrs.evolve(run, sample={"formula": "Ni"}))
+    fields, _ = plugin._scattering(attrs.evolve(run, sample={"formula": "Ni"}), standing)
     assert fields is not None
     assert fields.formula == "Ni"
     plugin.run_started(run)
-    assert plugin._scattering(run)[0] is None
+    assert plugin._scattering(run, standing)[0] is None
 
 
 def test_vanadium_is_less_its_background_and_corrected_for_its_rod(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import livered_nom.counting
+import livered_nom.references
 from beamline_support import count_run, simulated_run
 from livered_core import (
     Chunk,
@@ -225,6 +226,41 @@ def test_a_reference_that_was_replaced_counts_with_the_next_run(
     np.testing.assert_array_equal(before, again)
     shutil.copy(runs / "NOM_1.adara", path)
     assert not np.array_equal(reduced(), before)
+
+
+def test_what_is_ready_serves_the_next_session_of_the_same_instance(
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    silicon: list[tuple[Chunk, RunInfo]],
+    session: SessionInfo,
+) -> None:
+    path = Path(shutil.copy(runs / "NOM_2.adara", tmp_path / "vanadium.adara"))
+    read: list[Path] = []
+    fingerprint = livered_nom.references.fingerprint
+    monkeypatch.setattr(
+        livered_nom.references, "fingerprint", lambda path, stop: read.append(path) or fingerprint(path, stop)
+    )
+    plugin = NomPlugin(NomSettings(references=ReferenceSettings(vanadium=path)))
+
+    def reduced(plugin: NomPlugin) -> np.ndarray:
+        run = silicon[-1][1]
+        plugin.session_started(attrs.evolve(session, live=False))
+        plugin.run_started(run)
+        parts = [plugin.process_chunk(chunk) for chunk, _ in silicon]
+        result = plugin.post_process(sum(parts[1:], parts[0]), run, UPDATE)
+        plugin.session_ended()
+        assert result.metadata["vanadium"].startswith("vanadium.adara (run ")
+        return bank(result, 5).y
+
+    first, second = reduced(plugin), reduced(plugin)
+    np.testing.assert_array_equal(first, second)
+    assert read == [path]
+    shutil.copy(runs / "NOM_1.adara", path)
+    third = reduced(plugin)
+    assert read == [path, path]
+    assert not np.array_equal(third, first)
+    np.testing.assert_array_equal(third, reduced(NomPlugin(plugin.settings)))
 
 
 def _cut(path: Path) -> None:

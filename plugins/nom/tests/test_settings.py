@@ -63,6 +63,7 @@ def test_every_setting_is_explained() -> None:
         ({"n_bins": 0}, "must be between 1 and 1000000, not 0"),
         ({"n_bins": 10}, r"references.smoothing_cutoff \(20\) must not be above n_bins \(10\)"),
         ({"tof_min_us": -1.0}, "must be 0 or more"),
+        ({"threads": -1}, "must be 0 or more, not -1"),
         ({"tof_min_us": 20_000.0}, r"tof_min_us \(20000.0\) must be below tof_max_us \(16667.0\)"),
         ({"calibrant": "graphite"}, 'must be "diamond"'),
     ],

@@ -15,7 +15,7 @@ from livered_core.diffraction.calibration import (
 )
 from livered_core.diffraction.composition import NullScattererError, SampleScattering, sample_scattering
 from livered_core.diffraction.filtering import FRAME_US, EventFilter, FilteredEvents, filter_events
-from livered_core.diffraction.focus import focus, warm_up
+from livered_core.diffraction.focus import FocusedTogether, focus, focus_all, warm_up
 from livered_core.diffraction.grouping import (
     MASKED,
     Grouping,
@@ -30,7 +30,6 @@ from livered_core.diffraction.merging import BankPatterns, ErrorsTogether, Merge
 from livered_core.diffraction.normalise import (
     NO_CHARGE,
     NO_MONITOR,
-    UAH_PER_PC,
     Intensity,
     normalise_by_charge,
     normalise_by_monitor,
@@ -43,7 +42,8 @@ from livered_core.diffraction.pair_distribution import (
     pair_distribution,
 )
 from livered_core.diffraction.patterns import Patterns, Ratio
-from livered_core.diffraction.peaks import Peak, strongest_peak
+from livered_core.diffraction.peaks import Peak, PeakFinder, strongest_peak
+from livered_core.diffraction.plan import FocusPlan, plan_focusing
 from livered_core.diffraction.reflections import DIAMOND_A, Reflection, cubic_reflections, nearest_reflection
 from livered_core.diffraction.rod import VanadiumRod, multiple_scattering, rod_factor, transmission
 from livered_core.diffraction.smoothing import bins_together, butterworth_error, butterworth_smooth
@@ -68,6 +68,7 @@ from livered_core.diffraction.vanadium_peaks import (
     StrippedPeak,
     strip_vanadium_peaks,
 )
+from livered_core.model.charge import UAH_PER_PC
 
 __all__ = [
     "DIAMOND_A",
@@ -85,8 +86,10 @@ __all__ = [
     "ErrorsTogether",
     "EventFilter",
     "FilteredEvents",
+    "FocusPlan",
     "FocusTable",
     "FocusedHistogram",
+    "FocusedTogether",
     "Grouping",
     "Intensity",
     "MergedPattern",
@@ -94,6 +97,7 @@ __all__ = [
     "PairDistribution",
     "Patterns",
     "Peak",
+    "PeakFinder",
     "PreparedVanadium",
     "Ratio",
     "Reflection",
@@ -117,6 +121,7 @@ __all__ = [
     "filter_events",
     "fit_calibration",
     "focus",
+    "focus_all",
     "focus_table",
     "group_all",
     "group_by_bank",
@@ -131,6 +136,7 @@ __all__ = [
     "normalise_by_monitor",
     "pair_distribution",
     "pixel_counts",
+    "plan_focusing",
     "prepare_vanadium",
     "read_calibration",
     "rebin_edges",

@@ -6,14 +6,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.diffraction.columns import float64_column, int64_column
+from livered_core.diffraction.columns import own_float64_column, own_int64_column
 from livered_core.diffraction.table import AXIS_UNITS, Axis
 from livered_core.errors import DataModelError
 
 
 @attrs.frozen(eq=False)
 class FocusedHistogram:
-    """Counts of each group on the group's own bins. Arrays are copied and made read-only.
+    """Counts of each group on the group's own bins. Arrays are read-only: copied, unless they are read-only and no view.
 
     Histograms on the same edges can be added. The sum is exact, whatever the order: counts are integers, and
     charges are whole picocoulombs (ADARA carries multiples of 10 pC), which float64 adds exactly up to
@@ -48,8 +48,8 @@ class FocusedHistogram:
         When shapes do not fit, or the numbers do not add up.
     """
 
-    edges: npt.NDArray[np.float64] = attrs.field(converter=float64_column, repr=False)
-    counts: npt.NDArray[np.int64] = attrs.field(converter=int64_column, repr=False)
+    edges: npt.NDArray[np.float64] = attrs.field(converter=own_float64_column, repr=False)
+    counts: npt.NDArray[np.int64] = attrs.field(converter=own_int64_column, repr=False)
     proton_charge_pc: float
     n_events: int
     n_binned: int
@@ -95,15 +95,18 @@ class FocusedHistogram:
         """
         if not isinstance(other, FocusedHistogram):
             return NotImplemented
-        if self.axis != other.axis or not np.array_equal(self.edges, other.edges):
+        same = self.edges is other.edges or np.array_equal(self.edges, other.edges)
+        if self.axis != other.axis or not same:
             message = (
                 f"Histograms with edges{list(self.edges.shape)} and edges{list(other.edges.shape)} cannot be "
                 "added because their bins differ: focus both on the same bins."
             )
             raise DataModelError(message)
+        counts = self.counts + other.counts
+        counts.flags.writeable = False
         return FocusedHistogram(
             edges=self.edges,
-            counts=self.counts + other.counts,
+            counts=counts,
             proton_charge_pc=self.proton_charge_pc + other.proton_charge_pc,
             n_events=self.n_events + other.n_events,
             n_binned=self.n_binned + other.n_binned,

@@ -6,8 +6,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-UAH_PER_PC = 1e-6 / 3600
-"""Microampere hours in a picocoulomb."""
+from livered_core.model.charge import UAH_PER_PC
 
 NO_MONITOR = "not normalised: no monitor counts"
 """What `Intensity.note` says where the monitor had counted nothing."""

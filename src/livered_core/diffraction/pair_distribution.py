@@ -200,14 +200,14 @@ def pair_distribution(plan: TransformPlan, structure: StructureFactor) -> PairDi
         (q * structure.independent_error)[chosen], common.shift[chosen], common.covariance[chosen]
     )
     variance = e**2
-    for each, of_level in zip(structure.together, structure.of_level, strict=True):
+    causes = [
+        ((q * each.shift)[chosen], each.block[chosen], of_level[chosen])
+        for each, of_level in zip(structure.together, structure.of_level, strict=True)
+    ]
+    if causes:
         # Where the level moves up, S moves by its response.
-        variance = variance + transform.variance_together(
-            (q * each.shift)[chosen],
-            each.block[chosen],
-            of_level[chosen],
-            (q * structure.level_response)[chosen],
-        )
+        for shared in transform.variances_together(causes, (q * structure.level_response)[chosen]):
+            variance = variance + shared
     return PairDistribution(
         r=plan.r,
         g=g,

@@ -43,8 +43,9 @@ class Patterns:
             )
             raise DataModelError(message)
         for name in ("edges", "y", "e"):
-            wrong = np.argwhere(~np.isfinite(getattr(self, name)))
-            if len(wrong):
+            finite = np.isfinite(getattr(self, name))
+            if not finite.all():
+                wrong = np.argwhere(~finite)
                 group, place = wrong[0]
                 message = (
                     f"Patterns have {getattr(self, name)[group, place]} in {name} at bin {place} of group {group} "

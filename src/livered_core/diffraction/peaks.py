@@ -8,13 +8,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from livered_core.diffraction.columns import float64_column
+from livered_core.diffraction.peak_windows import SIDE_FAR, SIDE_NEAR, Bins, Search
+
 Floats = npt.NDArray[np.float64]
 
 WIDTHS = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 """Relative widths of peaks (FWHM / d) that are looked for: from backscattering to small angles."""
 
-_SIDE_NEAR, _SIDE_FAR = 1.5, 3.0
-"""The side bands reach from 1.5 to 3 widths on either side of a peak."""
 _CANDIDATES = 20
 """So many places are looked at before a pattern counts as having no peak."""
 
@@ -43,34 +44,69 @@ class Peak:
 
 @attrs.frozen(eq=False)
 class _Pattern:
-    """Counts with their bins in ln d, and sums that make the counts of any window cheap."""
+    """Counts on their bins, and sums that make the counts of any window cheap."""
 
-    d: Floats
+    bins: Bins
     counts: Floats
-    log_edges: Floats
-    log_centre: Floats
     summed: Floats
 
     @classmethod
-    def of(cls, edges: Floats, counts: Floats) -> _Pattern:
-        first = int(np.searchsorted(edges, 0.0, side="right"))
-        positive, inside = edges[first:], counts[first:]
-        log_edges = np.log(positive)
-        return cls(
-            d=(positive[:-1] + positive[1:]) / 2,
-            counts=inside,
-            log_edges=log_edges,
-            log_centre=(log_edges[:-1] + log_edges[1:]) / 2,
-            summed=np.concatenate(([0.0], np.cumsum(inside))),
-        )
+    def of(cls, bins: Bins, counts: Floats) -> _Pattern:
+        inside = counts[bins.first :]
+        return cls(bins, inside, np.concatenate(([0.0], np.cumsum(inside))))
 
-    def window(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
-        """Return counts and widths (in ln d) of the whole bins between `left` and `right`; 0 where none."""
-        low = np.searchsorted(self.log_edges, left, side="left")
-        high = np.searchsorted(self.log_edges, right, side="right") - 1
-        low, high = np.clip(low, 0, len(self.counts)), np.clip(high, 0, len(self.counts))
-        high = np.maximum(low, high)
-        return self.summed[high] - self.summed[low], self.log_edges[high] - self.log_edges[low]
+
+class PeakFinder:
+    """Finds the strongest peak of one pattern after the other on the same bins. Safe from any thread.
+
+    What depends on the bins alone is worked out once.
+
+    Parameters
+    ----------
+    edges
+        float64[n + 1], ascending; bins that do not lie above 0 are left out. Copied.
+    widths
+        Relative widths (FWHM / d) to look for.
+    """
+
+    def __init__(self, edges: npt.NDArray[np.float64], widths: Sequence[float] = WIDTHS) -> None:
+        self._edges = float64_column(edges)
+        self._bins = Bins.of(self._edges)
+        some = widths if len(self._bins.log_centre) else ()
+        self._searches = tuple(Search.of(self._bins, float(width)) for width in some)
+
+    @property
+    def edges(self) -> npt.NDArray[np.float64]:
+        """float64[n + 1], read-only: of the bins for which this is prepared."""
+        return self._edges
+
+    def strongest(
+        self,
+        counts: npt.NDArray[np.int64] | npt.NDArray[np.float64],
+        *,
+        min_significance: float = 6.0,
+        min_contrast: float = 0.1,
+    ) -> Peak | None:
+        """Find the most significant peak of a pattern on these bins; see `strongest_peak`."""
+        pattern = _Pattern.of(self._bins, np.asarray(counts, np.float64))
+        if len(pattern.counts) == 0 or pattern.summed[-1] <= 0:
+            return None
+        significance = np.array(
+            [search.significance(pattern.summed, min_significance) for search in self._searches]
+        )
+        for _ in range(_CANDIDATES):
+            scale, place = divmod(int(np.argmax(significance)), significance.shape[1])
+            best = float(significance[scale, place])
+            if best < min_significance:
+                return None
+            width = self._searches[scale].width
+            centre = float(self._bins.log_centre[place])
+            peak = _refine(pattern, centre, width, best, min_contrast)
+            if peak is not None:
+                return peak
+            # This place is no peak at this width; it may be one at another.
+            significance[scale, np.abs(self._bins.log_centre - centre) < width] = 0.0
+        return None
 
 
 def strongest_peak(
@@ -111,59 +147,8 @@ def strongest_peak(
     ----------
     T.-P. Li and Y.-Q. Ma, Astrophysical Journal 272 (1983) 317, equation 17.
     """
-    pattern = _Pattern.of(np.asarray(edges, np.float64), np.asarray(counts, np.float64))
-    if len(pattern.counts) == 0 or pattern.summed[-1] <= 0:
-        return None
-    significance = np.array([_significance(pattern, width) for width in widths])
-    for _ in range(_CANDIDATES):
-        scale, place = divmod(int(np.argmax(significance)), significance.shape[1])
-        best = float(significance[scale, place])
-        if best < min_significance:
-            return None
-        width = float(widths[scale])
-        centre = float(pattern.log_centre[place])
-        peak = _refine(pattern, centre, width, best, min_contrast)
-        if peak is not None:
-            return peak
-        # This place is no peak at this width; it may be one at another.
-        significance[scale, np.abs(pattern.log_centre - centre) < width] = 0.0
-    return None
-
-
-def _bands(
-    pattern: _Pattern, centre: Floats, width: float
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    left = pattern.window(centre - _SIDE_FAR * width, centre - _SIDE_NEAR * width)
-    right = pattern.window(centre + _SIDE_NEAR * width, centre + _SIDE_FAR * width)
-    return left, right
-
-
-def _significance(pattern: _Pattern, width: float) -> Floats:
-    """Return, for each bin, by how much the window around it exceeds the higher of its side bands."""
-    centre = pattern.log_centre
-    on, on_width = pattern.window(centre - width / 2, centre + width / 2)
-    bands = _bands(pattern, centre, width)
-    inside = (centre - _SIDE_FAR * width >= pattern.log_edges[0]) & (
-        centre + _SIDE_FAR * width <= pattern.log_edges[-1]
-    )
-    valid = inside & (on_width > 0) & (bands[0][1] > 0) & (bands[1][1] > 0)
-    result = np.zeros(len(centre))
-    if valid.any():
-        sides = [
-            _li_ma(on[valid], off[valid], on_width[valid] / off_width[valid]) for off, off_width in bands
-        ]
-        result[valid] = np.minimum(*sides)
-    return result
-
-
-def _li_ma(on: Floats, off: Floats, ratio: Floats) -> Floats:
-    """Return the significance of `on` counts over ``ratio * off`` expected; 0 where they do not exceed them."""
-    total = on + off
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of_on = np.where(on > 0, on * np.log((1 + ratio) / ratio * on / total), 0.0)
-        of_off = np.where(off > 0, off * np.log((1 + ratio) * off / total), 0.0)
-    significance = np.sqrt(2 * np.maximum(of_on + of_off, 0.0))
-    return np.where(on > ratio * off, significance, 0.0)
+    finder = PeakFinder(np.asarray(edges, np.float64), widths)
+    return finder.strongest(counts, min_significance=min_significance, min_contrast=min_contrast)
 
 
 def _refine(
@@ -195,9 +180,9 @@ class _Top:
 def _top(pattern: _Pattern, net: Floats, centre: float, reach: float, smoothing: float) -> _Top | None:
     """Measure the top of the peak within `reach` of `centre`; None where the curve does not rise and fall."""
     smooth, window = _smoothed(pattern, net, smoothing)
-    near = np.flatnonzero(np.abs(pattern.log_centre - centre) <= reach)
+    near = np.flatnonzero(np.abs(pattern.bins.log_centre - centre) <= reach)
     top = int(near[np.argmax(smooth[near])])
-    half = _half_width(pattern.log_centre, smooth, top) if smooth[top] > 0 else None
+    half = _half_width(pattern.bins.log_centre, smooth, top) if smooth[top] > 0 else None
     if half is None:
         return None
     apparent = half[1] - half[0]
@@ -215,21 +200,21 @@ def _smoothed(pattern: _Pattern, net: Floats, width: float) -> tuple[Floats, Flo
     """Return the mean over the bins whose centres lie within `width`, and how wide those bins are in ln d."""
     # The margin keeps rounding from taking a bin on one side and not on the other.
     reach = width / 2 * (1 + 1e-9)
-    left = np.searchsorted(pattern.log_centre, pattern.log_centre - reach, side="left")
-    right = np.searchsorted(pattern.log_centre, pattern.log_centre + reach, side="right")
+    left = np.searchsorted(pattern.bins.log_centre, pattern.bins.log_centre - reach, side="left")
+    right = np.searchsorted(pattern.bins.log_centre, pattern.bins.log_centre + reach, side="right")
     summed = np.concatenate(([0.0], np.cumsum(net)))
     mean: Floats = (summed[right] - summed[left]) / (right - left)
-    return mean, pattern.log_edges[right] - pattern.log_edges[left]
+    return mean, pattern.bins.log_edges[right] - pattern.bins.log_edges[left]
 
 
 def _background(pattern: _Pattern, centre: float, width: float) -> Floats:
     """Return counts per bin on the straight line (in ln d) through the two side bands."""
-    (left, left_width), (right, right_width) = _bands(pattern, np.array([centre]), width)
-    bin_width = np.diff(pattern.log_edges)
-    low, high = float(left[0] / left_width[0]), float(right[0] / right_width[0])
-    apart = (_SIDE_NEAR + _SIDE_FAR) * width
-    along = (pattern.log_centre - centre) / apart + 0.5
-    line: Floats = np.maximum(low + (high - low) * along, 0.0) * bin_width
+    left, right = pattern.bins.bands(np.array([centre]), width)
+    low = float(left.counts(pattern.summed)[0] / left.width[0])
+    high = float(right.counts(pattern.summed)[0] / right.width[0])
+    apart = (SIDE_NEAR + SIDE_FAR) * width
+    along = (pattern.bins.log_centre - centre) / apart + 0.5
+    line: Floats = np.maximum(low + (high - low) * along, 0.0) * pattern.bins.log_width
     return line
 
 
@@ -251,11 +236,11 @@ def _centroid(pattern: _Pattern, net: Floats, start: float, reach: float) -> flo
     """Return the centroid in ln d of the net counts within `reach`, the window following the centroid."""
     centre = start
     for _ in range(10):
-        chosen = np.abs(pattern.log_centre - centre) <= reach
+        chosen = np.abs(pattern.bins.log_centre - centre) <= reach
         total = float(net[chosen].sum())
         if total <= 0:
             return start
-        moved = float((net[chosen] * pattern.log_centre[chosen]).sum()) / total
+        moved = float((net[chosen] * pattern.bins.log_centre[chosen]).sum()) / total
         moved = min(max(moved, start - reach), start + reach)
         if abs(moved - centre) < 1e-9:
             break

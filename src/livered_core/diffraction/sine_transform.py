@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +15,9 @@ Integers = npt.NDArray[np.int64]
 
 _FILTER_POINTS_PER_PERIOD = 20
 _ROWS = 500
+"""About so many distances are worked out where neighbours' errors are followed."""
+_ROWS_AT_ONCE = 32
+"""So many of them at a time: what they need stays in a core's own cache."""
 
 
 @attrs.frozen(eq=False)
@@ -38,6 +42,12 @@ class Transform:
         float64[m, k].
     offset
         float64[m], from the filter's target.
+    squared
+        float64[m, k], the matrix element by element, which each error needs.
+    rows
+        int64[some hundreds], the distances at which errors that neighbours share are worked out.
+    at_rows
+        float64[some hundreds, k], the matrix there.
     """
 
     measured: Floats
@@ -48,6 +58,22 @@ class Transform:
     lorch_q_max: float | None
     matrix: Floats
     offset: Floats
+    squared: Floats = attrs.field(init=False, repr=False)
+    rows: Integers = attrs.field(init=False, repr=False)
+    at_rows: Floats = attrs.field(init=False, repr=False)
+
+    @squared.default
+    def _square(self) -> Floats:
+        squared: Floats = self.matrix**2
+        return squared
+
+    @rows.default
+    def _some_rows(self) -> Integers:
+        return np.arange(0, len(self.r), max(1, len(self.r) // _ROWS), dtype=np.int64)
+
+    @at_rows.default
+    def _at_some_rows(self) -> Floats:
+        return self.matrix[self.rows]
 
     def apply(self, values: Floats) -> Floats:
         """Return G(r) of the values at `measured`, float64[m]."""
@@ -79,37 +105,48 @@ class Transform:
             float64[k], errors of the values; see `livered_core.diffraction.structure_factor.CommonError`.
         """
         together = self.matrix @ shift
-        variance = self.matrix**2 @ independent**2 + together**2 + 2 * together * (self.matrix @ covariance)
+        variance = self.squared @ independent**2 + together**2 + 2 * together * (self.matrix @ covariance)
         error: Floats = np.sqrt(np.maximum(variance, 0.0))
         return error
 
-    def variance_together(self, shift: Floats, block: Integers, of_level: Floats, response: Floats) -> Floats:
-        """Return the variance of G(r) that errors cause which neighbours share, float64[m].
+    def variances_together(
+        self, causes: Sequence[tuple[Floats, Integers, Floats]], response: Floats
+    ) -> Iterator[Floats]:
+        """Return, cause by cause, the variance of G(r) that errors make which neighbours share, float64[m].
 
         It is worked out for some hundreds of distances, and linear between them.
 
         Parameters
         ----------
-        shift
-            float64[k], by how much each value moves for one standard deviation of its block's cause.
-        block
-            int64[k], which block each value belongs to; only neighbours are of the same.
-        of_level
+        causes
+            Of each: ``shift``, float64[k], by how much each value moves for one standard deviation of its block's cause;
+            ``block``, int64[k], which block each value belongs to, only neighbours are of the same; and ``of_level``,
             float64[k], by how much the level moves for the same, to be summed over a block.
         response
             float64[k], by how much each value moves where the level moves by all of itself.
         """
-        moving = np.flatnonzero((shift != 0) | (of_level != 0))
-        if len(moving) == 0:
-            return np.zeros(len(self.r))
-        part = slice(int(moving[0]), int(moving[-1]) + 1)
-        rows = np.arange(0, len(self.r), max(1, len(self.r) // _ROWS))
-        matrix = self.matrix[rows]
-        starts = np.flatnonzero(np.diff(block[part], prepend=block[part.start] - 1))
-        moved = np.add.reduceat(matrix[:, part] * shift[part], starts, axis=1)
-        moved += np.multiply.outer(matrix @ response, np.add.reduceat(of_level[part], starts))
-        variance: Floats = np.interp(self.r, self.r[rows], np.sum(moved**2, axis=1))
-        return variance
+        with_level = self.at_rows @ response
+        for shift, block, of_level in causes:
+            moving = np.flatnonzero((shift != 0) | (of_level != 0))
+            if len(moving) == 0:
+                yield np.zeros(len(self.r))
+                continue
+            part = slice(int(moving[0]), int(moving[-1]) + 1)
+            starts = np.flatnonzero(np.diff(block[part], prepend=block[part.start] - 1))
+            moved = _sums(self.at_rows[:, part], shift[part], starts)
+            moved += np.multiply.outer(with_level, np.add.reduceat(of_level[part], starts))
+            yield np.interp(self.r, self.r[self.rows], np.sum(moved**2, axis=1))
+
+
+def _sums(matrix: Floats, factor: Floats, starts: npt.NDArray[np.intp]) -> Floats:
+    """Return the sums of ``matrix * factor`` over each block of columns, float64[rows, blocks]."""
+    sums = np.empty((len(matrix), len(starts)))
+    products = np.empty((_ROWS_AT_ONCE, matrix.shape[1]))
+    for first in range(0, len(matrix), _ROWS_AT_ONCE):
+        some = matrix[first : first + _ROWS_AT_ONCE]
+        product = np.multiply(some, factor, out=products[: len(some)])
+        np.add.reduceat(product, starts, axis=1, out=sums[first : first + len(some)])
+    return sums
 
 
 def make_transform(

@@ -26,7 +26,7 @@ AXIS_UNITS: dict[Axis, str] = {"d_spacing": "Angstrom", "momentum_transfer": "1/
 ROW_DTYPE = np.dtype(
     [("a", np.float64), ("b", np.float64), ("c", np.float64), ("group", np.int32), ("quadratic", np.int32)]
 )
-"""One pixel as the kernel reads it: 32 bytes, so that an event touches one cache line."""
+"""Coefficients of one pixel: see `_rows`."""
 
 
 @attrs.frozen(eq=False)
@@ -62,7 +62,7 @@ class FocusTable:
     tof_max_us: float = math.inf
     axis: Axis = attrs.field(default="d_spacing", validator=attrs.validators.in_(tuple(AXIS_UNITS)))
     _rows: npt.NDArray[Any] = attrs.field(init=False, repr=False)
-    _guess: npt.NDArray[np.float64] = attrs.field(init=False, repr=False)
+    _plans: list[Any] = attrs.field(init=False, repr=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         shape = self.group.shape
@@ -85,7 +85,6 @@ class FocusTable:
             )
             raise DataModelError(message)
         object.__setattr__(self, "_rows", _rows(self.group, self.difc, self.difa, self.tzero))
-        object.__setattr__(self, "_guess", _guess(self.edges))
 
     @property
     def rows(self) -> npt.NDArray[Any]:
@@ -94,8 +93,11 @@ class FocusTable:
 
     @property
     def guess(self) -> npt.NDArray[np.float64]:
-        """float64[groups, 2], read-only: where the bins begin, and bins per unit, of x or (if below 0) of ln x."""
-        return self._guess
+        """float64[groups, 2], read-only: where the bins begin, and bins per unit, of x or (if below 0) of ln x.
+
+        Made at each access; not used by `focus`.
+        """
+        return _guess(self.edges)
 
 
 def focus_table(

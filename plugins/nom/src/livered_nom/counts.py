@@ -13,10 +13,10 @@ from livered_core import Chunk, DataModelError
 from livered_core.diffraction import (
     EventFilter,
     FocusedHistogram,
+    FocusPlan,
     FocusTable,
-    filter_events,
-    focus,
-    pixel_counts,
+    focus_all,
+    plan_focusing,
 )
 
 MEMBERS = ("d", "q", "view")
@@ -48,6 +48,8 @@ class Tables:
         Pixels with ids below this are counted one by one.
     two_theta
         float64[strips + 1], radians: edges of the strips of `view`.
+    plan
+        For counting by all of these at once.
     """
 
     d: FocusTable
@@ -55,6 +57,10 @@ class Tables:
     view: FocusTable
     n_pixels: int
     two_theta: npt.NDArray[np.float64]
+    plan: FocusPlan = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "plan", plan_focusing((self.d, self.q, self.view), self.n_pixels))
 
 
 @attrs.frozen(eq=False)
@@ -106,7 +112,9 @@ class NomCounts:
         )
 
 
-def count_chunk(chunk: Chunk, tables: Tables, leave_out: EventFilter, monitor: int) -> NomCounts:
+def count_chunk(
+    chunk: Chunk, tables: Tables, leave_out: EventFilter, monitor: int, threads: int = 1
+) -> NomCounts:
     """Count the events of a chunk.
 
     Parameters
@@ -119,14 +127,16 @@ def count_chunk(chunk: Chunk, tables: Tables, leave_out: EventFilter, monitor: i
         What is filtered out first.
     monitor
         Number of the beam monitor that is counted.
+    threads
+        Threads among which the events are divided.
     """
-    filtered = filter_events(chunk.events, leave_out)
-    events = filtered.events
+    focused = focus_all(chunk.events, tables.plan, leave_out, threads=threads)
+    d, q, view = focused.histograms
     return NomCounts(
-        d=focus(events, tables.d).with_filtered(filtered.n_filtered),
-        q=focus(events, tables.q).with_filtered(filtered.n_filtered),
-        view=focus(events, tables.view).with_filtered(filtered.n_filtered),
-        pixels=pixel_counts(events, tables.n_pixels),
+        d=d,
+        q=q,
+        view=view,
+        pixels=focused.pixels,
         monitor_counts=_monitor_counts(chunk, monitor, leave_out),
         n_lost_before=chunk.n_error_pixel_events + chunk.n_unmapped_events,
     )

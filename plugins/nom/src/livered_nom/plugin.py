@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -13,7 +14,6 @@ from livered_core import (
     DataModelError,
     Instrument,
     InstrumentDefinition,
-    LiveredError,
     Result,
     RunInfo,
     SessionInfo,
@@ -26,7 +26,6 @@ from livered_core.diffraction import (
     EventFilter,
     SampleScattering,
     read_calibration,
-    sample_scattering,
     warm_up,
 )
 from livered_core.geometry import InstrumentCache
@@ -40,9 +39,9 @@ from livered_nom.mantid_chunks import MantidChunks
 from livered_nom.mantid_files import MantidFiles
 from livered_nom.prepared import Prepared, prepare
 from livered_nom.references import Corrections, References
-from livered_nom.result import Reduction, describe_problem, make_result
+from livered_nom.result import Reduction, make_result
 from livered_nom.settings import NomSettings
-from livered_nom.total import Plan, make_plan
+from livered_nom.standing import Standing
 
 PULSE_VETO = 0x4
 """Bit of a pulse that the accelerator vetoed."""
@@ -65,6 +64,8 @@ class NomPlugin:
 
     settings_class: ClassVar[type[NomSettings]] = NomSettings
     data_models: ClassVar[tuple[str, ...]] = ("native", "mantid")
+    process_elsewhere: ClassVar[bool] = True
+    many_sessions: ClassVar[bool] = True
 
     settings: NomSettings = attrs.field(factory=NomSettings)
     _calibration: Calibration | None = attrs.field(default=None, init=False, repr=False)
@@ -74,8 +75,9 @@ class NomPlugin:
     _prepared: Prepared | None = attrs.field(default=None, init=False, repr=False)
     _prepared_from: PreparedFrom | None = attrs.field(default=None, init=False, repr=False)
     _references: References | None = attrs.field(default=None, init=False, repr=False)
-    _plan: Plan | None = attrs.field(default=None, init=False, repr=False)
+    _standing: Standing | None = attrs.field(default=None, init=False, repr=False)
     _live: bool = attrs.field(default=True, init=False, repr=False)
+    _elsewhere: bool = attrs.field(default=False, init=False, repr=False)
     _stopping: Callable[[], bool] = attrs.field(default=bool, init=False, repr=False)
     _logged_formula: str = attrs.field(default="", init=False, repr=False)
 
@@ -88,10 +90,13 @@ class NomPlugin:
         """Compile the kernel and read the calibration, so that neither waits for the first chunk."""
         log.debug("preparing the reduction for %s", session.instrument)
         self._live, self._stopping = session.live, session.stopping
+        self._elsewhere = session.elsewhere
+        if self._references is not None:
+            self._references.reopen()
         if session.backend != "mantid":
             warm_up()
         self._read_calibration()
-        self._plan = make_plan(self.settings.total_scattering)
+        self._standing_for_updates()
 
     @hookimpl
     def session_ended(self) -> None:
@@ -134,7 +139,19 @@ class NomPlugin:
             )
             raise DataModelError(message)
         tables = self._prepare_native(chunk.instrument, chunk.logs).tables
-        return count_chunk(chunk, tables, self._leave_out, self.settings.monitor)
+        return count_chunk(chunk, tables, self._leave_out, self.settings.monitor, self._threads)
+
+    def processed_elsewhere(self, chunk: Chunk) -> None:
+        """Prepare for what a chunk that was counted on a worker was counted with (native backend).
+
+        Raises
+        ------
+        DataModelError, GeometryError
+            As `process_chunk`.
+        """
+        self._logged_formula = logged_formula(chunk.logs) or self._logged_formula
+        if chunk.instrument is not None:
+            self._prepare_native(chunk.instrument, chunk.logs)
 
     def _count_with_mantid(self, chunk: Chunk) -> NomCounts:
         if self._mantid is None:
@@ -159,21 +176,27 @@ class NomPlugin:
                 # Curves without vanadium must not take the place of those with it, made before.
                 message = f"Run {run.number} is not reduced: livered was asked to stop while vanadium or container was prepared."
                 raise DataModelError(message)
-        scattering, problem = self._scattering(run)
+        standing = self._standing_for_updates()
+        scattering, problem = self._scattering(run, standing)
         wanted, said = self.settings.total_scattering.composition, self._said_formula(run)
         if wanted and said and wanted != said:
             notes["composition_of_the_run"] = f"{said}, and the settings say {wanted}, which counts"
-        if self._plan is None:
-            self._plan = make_plan(self.settings.total_scattering)
         reduction = Reduction(
             settings=self.settings,
             tables=None if prepared is None else prepared.tables,
             corrections=corrections,
+            usable=standing.usable(corrections),
             scattering=scattering,
             scattering_problem=problem,
-            plan=self._plan,
+            plan=standing.plan,
+            bank_plan=standing.bank_plan,
         )
         return make_result(accumulated, reduction, run, update, notes)
+
+    @property
+    def _threads(self) -> int:
+        """Threads that count a chunk: one on a worker, which has others beside it."""
+        return 1 if self._elsewhere else self.settings.threads or os.cpu_count() or 1
 
     @property
     def _leave_out(self) -> EventFilter:
@@ -182,13 +205,19 @@ class NomPlugin:
             pulse_flags=PULSE_VETO if self.settings.leave_out_vetoed else 0,
         )
 
+    def _standing_for_updates(self) -> Standing:
+        """Return what is the same at each update, made once."""
+        if self._standing is None:
+            self._standing = Standing(self.settings)
+        return self._standing
+
     def _patience(self, update: Update) -> float | None:
         """Return how long an update waits for references, seconds: live ones do not, but for the last of a run."""
         if not self._live:
             return None
         return self.settings.references.wait_at_end if update.final else 0.0
 
-    def _scattering(self, run: RunInfo) -> tuple[SampleScattering | None, str]:
+    def _scattering(self, run: RunInfo, standing: Standing) -> tuple[SampleScattering | None, str]:
         """Return what the sample scatters, by the settings or by what the run says of it; else why not."""
         formula = self.settings.total_scattering.composition or self._said_formula(run)
         if not formula:
@@ -196,10 +225,7 @@ class NomPlugin:
                 None,
                 "S(Q) and G(r) need the sample's composition: set it in [plugins.nom.total_scattering]",
             )
-        try:
-            return sample_scattering(formula), ""
-        except LiveredError as error:
-            return None, describe_problem(error)
+        return standing.scattering(formula)
 
     def _said_formula(self, run: RunInfo) -> str:
         """Return the composition that the run itself says; empty where it says none."""
@@ -228,6 +254,9 @@ class NomPlugin:
         if before is None:
             return
         self._prepare_native(before.definition, before.logs)
+        if self._elsewhere:
+            # Counts do not depend on references, which the session's instance prepares.
+            return
         now = {} if self._references is None else self._references.stamps
         for role in sorted({*before.references, *now}):
             if before.references.get(role) != now.get(role):
@@ -255,6 +284,8 @@ class NomPlugin:
         if self._prepared is None or self._prepared.instrument is not instrument:
             calibration = self._read_calibration()
             self._prepared = prepare(self.settings, instrument, calibration, definition_sha256)
+            if self._elsewhere:
+                return self._prepared
             if self._references is None:
                 self._references = References(self.settings, self._run_files(model))
             self._references.prepare(self._prepared.target, logs)

@@ -144,6 +144,10 @@ class References:
                     container = value
         return Corrections(vanadium, container, notes, waiting)
 
+    def reopen(self) -> None:
+        """After `close`: go on with what is ready, for another session."""
+        self._background.reopen()
+
     def close(self) -> None:
         """End what is being prepared."""
         self._background.close()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import attrs
 
-from livered_core import Curve, DataModelError, LiveredError, Result, RunInfo, Update
+from livered_core import Curve, DataModelError, Result, RunInfo, Update
 from livered_core.diffraction import UAH_PER_PC, SampleScattering
 from livered_nom.counts import NomCounts, Tables
-from livered_nom.curves import Note, bank_curves
+from livered_nom.curves import BankPlan, Note, bank_curves
+from livered_nom.divisor import Usable
 from livered_nom.enough import progress
 from livered_nom.exposure import Exposure, exposure_of
 from livered_nom.images import make_images
@@ -32,20 +33,26 @@ class Reduction:
         With which was counted; None where that is not known, then there are no images.
     corrections
         Vanadium and container, as far as they are ready.
+    usable
+        The same, as they are used.
     scattering
         What the sample's atoms scatter; None where that is not known.
     scattering_problem
         Why it is not known.
     plan
         For S(Q) and G(r).
+    bank_plan
+        For the banks.
     """
 
     settings: NomSettings
     tables: Tables | None
     corrections: Corrections
+    usable: Usable
     scattering: SampleScattering | None
     scattering_problem: str
     plan: Plan
+    bank_plan: BankPlan
 
 
 def make_result(
@@ -74,7 +81,7 @@ def make_result(
     settings = reduction.settings
     exposure = exposure_of(counts, settings.normalise_by)
     sample = Measured.of(counts, exposure)
-    corrections, said = _usable(reduction.corrections, exposure, settings.references.container_scale)
+    usable, said = _usable(reduction, exposure)
     account: dict[str, Note] = {
         "proton_charge_uAh": counts.d.proton_charge_pc * UAH_PER_PC,
         "n_events": counts.d.n_events,
@@ -91,8 +98,10 @@ def make_result(
         account["n_error_or_unmapped"] = counts.n_lost_before
     if exposure.note:
         account["normalisation"] = exposure.note
-    curves = bank_curves(counts.d, sample, corrections, settings.bank_labels, _calibrant(reduction))
-    total, why = _total(sample, corrections, reduction, elapsed_s)
+    curves = bank_curves(
+        counts.d, sample, usable, reduction.bank_plan, settings.bank_labels, _calibrant(reduction)
+    )
+    total, why = _total(sample, usable, reduction, elapsed_s)
     return Result(
         run_number=run.number,
         title=run.title or f"{run.instrument} run {run.number}",
@@ -116,35 +125,30 @@ def _calibrant(reduction: Reduction) -> str:
     return reduction.settings.calibrant
 
 
-def _usable(
-    corrections: Corrections, exposure: Exposure, container_scale: float
-) -> tuple[Corrections, dict[str, Note]]:
+def _usable(reduction: Reduction, exposure: Exposure) -> tuple[Usable, dict[str, Note]]:
     """Return what can be used of the corrections, and what to say of them."""
-    notes: dict[str, Note] = dict(corrections.notes)
-    if exposure.note and (corrections.vanadium is not None or corrections.container is not None):
+    usable, notes = reduction.usable, dict[str, Note](reduction.corrections.notes)
+    if exposure.note and (usable.divisor is not None or usable.container is not None):
         for name in ("vanadium", "container"):
             if name in notes:
                 notes[name] = f"not used: the run is {exposure.note}"
-        return Corrections(), notes
-    if corrections.container is not None:
-        scaled = corrections.container.scaled(container_scale)
-        corrections = attrs.evolve(corrections, container=scaled)
-    return corrections, notes
+        return Usable(), notes
+    return usable, notes
 
 
 def _total(
-    sample: Measured, corrections: Corrections, reduction: Reduction, elapsed_s: float
+    sample: Measured, usable: Usable, reduction: Reduction, elapsed_s: float
 ) -> tuple[list[Curve], dict[str, Note]]:
     """Make S(Q) and what follows; where that is not possible, say why."""
     settings = reduction.settings.total_scattering
-    if corrections.vanadium is None:
+    if usable.divisor is None:
         named = "vanadium" in reduction.corrections.notes
         what = "see what is said of vanadium" if named else "name it in [plugins.nom.references]"
         return [], {"total_scattering": f"S(Q) and G(r) need vanadium: {what}"}
     if reduction.scattering is None:
         return [], {"total_scattering": reduction.scattering_problem}
     try:
-        inputs = TotalInputs(sample, corrections.container, corrections.vanadium, reduction.scattering)
+        inputs = TotalInputs(sample, usable.container, usable.divisor, reduction.scattering)
         total = make_total(inputs, settings, reduction.plan)
         curves = total_curves(total)
     except DataModelError as error:
@@ -154,8 +158,3 @@ def _total(
     if total.problem:
         notes["G(r)"] = total.problem
     return [*curves, *reached.curves], notes
-
-
-def describe_problem(error: LiveredError) -> str:
-    """Return why there is no S(Q), for people."""
-    return f"S(Q) and G(r) cannot be made: {error}"

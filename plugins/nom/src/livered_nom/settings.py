@@ -79,6 +79,9 @@ class NomSettings:
         What counts are divided by, and the number of the beam monitor for ``"monitor"``.
     view_strips, view_bins
         Strips of two-theta, and bins of d-spacing, of the two-dimensional view.
+    threads
+        Threads that count the events of a chunk together; 0 for as many as there are processors. Counts do not depend
+        on it.
     references
         Vanadium, its background and the container.
     total_scattering
@@ -170,6 +173,11 @@ class NomSettings:
         default=500,
         validator=_is_bin_count,
         metadata=about("bins of d-spacing of the two-dimensional view"),
+    )
+    threads: int = attrs.field(
+        default=2,
+        validator=is_not_negative,
+        metadata=about("threads that count the events of a chunk together; 0 for as many as processors"),
     )
     references: ReferenceSettings = attrs.field(
         factory=ReferenceSettings, metadata=about("vanadium, its background and the container")

@@ -10,8 +10,6 @@ from livered_core import Curve, DataModelError
 from livered_core.diffraction import (
     BankPatterns,
     PairDistribution,
-    Patterns,
-    PreparedVanadium,
     SampleScattering,
     StructureFactor,
     TransformOptions,
@@ -21,7 +19,8 @@ from livered_core.diffraction import (
     structure_factor,
 )
 from livered_nom.banks import momentum_edges
-from livered_nom.measured import Measured, Spectra, rebin_to_q
+from livered_nom.divisor import Divisor
+from livered_nom.measured import Measured
 from livered_nom.settings_total import TotalScatteringSettings
 
 Floats = npt.NDArray[np.float64]
@@ -87,48 +86,6 @@ def make_plan(settings: TotalScatteringSettings) -> Plan:
     return Plan(q_edges, transform)
 
 
-def expected_vanadium(vanadium: Patterns, q_edges: Floats) -> Spectra:
-    """Return the vanadium expected in bins of momentum transfer, not below 0.
-
-    The variance follows from the relative error of the smooth curve in the middle of the bin: what falls into a bin errs as
-    one, for it is narrower than what smoothing averages over, or about as wide.
-
-    Parameters
-    ----------
-    vanadium
-        Smooth, per exposure, on bins of d-spacing (Angstrom).
-    q_edges
-        float64[n + 1], 1/Angstrom, from 0 or above.
-    """
-    positive = attrs.evolve(vanadium, y=np.maximum(vanadium.y, 0.0))
-    expected = rebin_to_q(positive, q_edges).y
-    middle = 4 * np.pi / (q_edges[:-1] + q_edges[1:])
-    variance = np.zeros_like(expected)
-    for bank, edges in enumerate(vanadium.edges):
-        y, e = positive.y[bank], vanadium.e[bank]
-        ratio = np.divide(e, y, out=np.zeros_like(y), where=y > 0)
-        variance[bank] = (expected[bank] * np.interp(middle, (edges[:-1] + edges[1:]) / 2, ratio)) ** 2
-    return Spectra(expected, variance)
-
-
-def vanadium_blocks(vanadium: Patterns, q_edges: Floats, bins_together: float) -> npt.NDArray[np.int64]:
-    """Return which bins of momentum transfer have errors of smooth vanadium in common, int64[banks, n].
-
-    Parameters
-    ----------
-    vanadium
-        On bins of d-spacing.
-    q_edges
-        float64[n + 1], 1/Angstrom, from 0 or above.
-    bins_together
-        Over how many bins of d-spacing vanadium was averaged.
-    """
-    middle = 4 * np.pi / (q_edges[:-1] + q_edges[1:])
-    return np.stack(
-        [(np.searchsorted(edges, middle) / bins_together).astype(np.int64) for edges in vanadium.edges]
-    )
-
-
 @attrs.frozen(eq=False)
 class TotalInputs:
     """What S(Q) is made of. All runs are normalised alike.
@@ -140,14 +97,14 @@ class TotalInputs:
     container
         Scaled; None without one.
     vanadium
-        Made ready, on bins of d.
+        Ready to divide by.
     scattering
         What the sample's atoms scatter.
     """
 
     sample: Measured
     container: Measured | None
-    vanadium: PreparedVanadium
+    vanadium: Divisor
     scattering: SampleScattering
 
 
@@ -173,8 +130,7 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
     if inputs.container is not None:
         behind = inputs.container.in_q(plan.q_edges)
         y, floor = y - behind.y, behind.variance
-    smooth = inputs.vanadium.smooth
-    expected = expected_vanadium(smooth, plan.q_edges)
+    expected = inputs.vanadium.expected
     banks = BankPatterns(
         edges=plan.q_edges,
         sample=y,
@@ -182,7 +138,7 @@ def make_total(inputs: TotalInputs, settings: TotalScatteringSettings, plan: Pla
         vanadium=expected.y,
         container_variance=floor,
         vanadium_variance=expected.variance,
-        vanadium_block=vanadium_blocks(smooth, plan.q_edges, inputs.vanadium.bins_together),
+        vanadium_block=inputs.vanadium.block,
     )
     # 0 stands for "no limit" in the settings.
     lower = [value or None for value in settings.bank_q_min]
