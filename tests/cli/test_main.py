@@ -10,13 +10,13 @@ import pytest
 from livered_support import WAIT, livered, private_environment
 
 RAISE_BEFORE_THE_LOG = """
-import livered_core.cli.run as run
+import livered_core.cli.running as run
 def load_configuration(*_, **__):
     raise {error}
 run.LoadAgain = lambda *_: load_configuration
 """
 RAISE_AFTER_THE_LOG = """
-import livered_core.cli.run as run
+import livered_core.cli.running as run
 def session_run(*_):
     raise {error}
 run.Session.run = session_run

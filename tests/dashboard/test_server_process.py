@@ -183,7 +183,7 @@ def test_missing_packages_are_one_sentence_with_the_command(tmp_path):
 
 def test_help_imports_none_of_it(tmp_path):
     code = (
-        "import sys; import livered_core, livered_core.cli.run, livered_core.cli.dashboard;"
+        "import sys; import livered_core, livered_core.cli.running, livered_core.cli.dashboard;"
         "print([n for n in ('starlette', 'uvicorn', 'prometheus_client', 'plotly', 'anyio') if n in sys.modules])"
     )
     result = subprocess.run(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from livered_core.config.toml import parse_toml
+from livered_support import private_environment
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENTS = REPOSITORY / "environments"
@@ -139,6 +142,23 @@ def test_the_tasks_run_what_is_there(pixi):
     assert any(line.startswith("mantid:") for line in marker)
     assert pixi["tasks"]["test-mantid"] == {"cmd": "python -m pytest -m mantid", "cwd": ".."}
     assert pixi["tasks"]["check"] == "python -m livered_core check --instrument NOM --no-connect"
+
+
+@pytest.mark.slow
+def test_what_is_for_mantid_is_collected_with_what_the_files_install(tmp_path):
+    quietly = ["-q", "-p", "no:cacheprovider", "--collect-only"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *quietly, "-p", "without_dev_packages", "-m", "mantid"],
+        cwd=REPOSITORY,
+        env=private_environment(tmp_path, PYTHONPATH=str(REPOSITORY / "tests")),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tests/with_mantid/test_source.py::" in done.stdout
+    assert "could not import 'uvicorn'" in done.stdout, "what the files do not install is not hidden"
 
 
 @pytest.mark.parametrize("name", ["mantid-conda.yml", "pixi.toml"])

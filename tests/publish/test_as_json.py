@@ -143,6 +143,35 @@ def test_whatever_is_in_a_result_it_is_strict_json_and_every_number_is_exact(val
     )
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        [0.0, 1.0, 4095.0],
+        [0.0, 4096.0],
+        [0.0, 123456789.0],
+        [2.0**53 - 1, 0.0],
+        [2.0**53, 1e16],
+        [1e300, 7.0],
+        [0.0, -0.0],
+        [-1.0, 3.0],
+        [0.5, 3.0],
+    ],
+    ids=lambda row: f"{row[0]:g} and {row[-1]:g}",
+)
+def test_counts_are_written_as_other_numbers_are(row):
+    z = np.tile(row, (3, 1))
+    image = Image("i", range(len(row) + 1), range(4), z, "one", "one", "counts")
+    text = "".join(ResultEncoder().parts(item(images=[image])))
+    assert f'"z": {json.dumps(z.tolist())}]' in text.replace("}", "]")
+
+
+def test_rows_of_counts_and_of_other_numbers_are_told_apart():
+    z = np.arange(60_000.0).reshape(120, 500) % 5000
+    z[7, 3], z[60] = 0.25, np.nan
+    image = Image("i", range(501), range(121), z, "one", "one", "counts")
+    assert encoded(item(images=[image]))["images"][0]["z"] == [or_null(row) for row in z]
+
+
 def test_edges_that_stay_are_not_written_anew_and_those_that_change_are(monkeypatch):
     made = []
     import livered_core.publish.as_json as module

@@ -111,4 +111,4 @@ def test_livered_tells_of_its_configuration_its_plugin_and_its_scripts(folder, i
     for file in files:
         sentence = f"Everybody on this machine can change {file}, "
         assert f"livered: Warning: {sentence}" in told
-        assert f"WARNING livered_core.cli.run: {sentence}" in log
+        assert f"WARNING livered_core.cli.running: {sentence}" in log

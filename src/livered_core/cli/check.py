@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.echo import say
-from livered_core.cli.handover import chosen_environment, env_option, hand_over, is_here
+from livered_core.cli.handover import chosen_environment, hand_over, is_here
 from livered_core.clocks import SystemClock
 from livered_core.config import DashboardConfig
 from livered_core.engine.backend import choose_backend, report_mantid
@@ -35,28 +36,32 @@ _CONNECT_TIMEOUT_S = 5.0
 @click.option(
     "--no-connect", is_flag=True, help="Do not try to reach the data stream or the servers of sinks."
 )
-@env_option
-def check(instrument: str | None, config_file: Path | None, no_connect: bool, env: str | None) -> None:
+@options.backend
+@options.environment
+def check(
+    instrument: str | None, config_file: Path | None, no_connect: bool, backend: str | None, env: str | None
+) -> None:
     """Say whether everything is in place to run: configuration, plugins, address, credentials, output folder.
 
     Where an environment is named, what is installed there is told, and the rest is checked there.
     """
     problems: list[str] = []
+    flags = {"backend": backend}
     try:
-        _tell_of_environment(env, instrument, config_file)
-        hand_over(env, instrument, config_file, {})
-        loaded = load_configuration(instrument, config_file, {})
+        _tell_of_environment(env, instrument, config_file, flags)
+        hand_over(env, instrument, config_file, flags)
+        loaded = load_configuration(instrument, config_file, flags)
     except LiveredError as error:
         _finish(_sentences(error))
         return
-    config, backend = loaded.config, ""
+    config, chosen = loaded.config, ""
     for sentence in rights_warnings(loaded):
         say(f"livered: Warning: {sentence}", err=True)
     _tell("configuration", ", ".join(dict.fromkeys(loaded.merged.origins.values())))
     try:
-        backend = choose_backend(config.backend, loaded.data_models)
-        _tell("backend", backend)
-        for plugin in make_plugins(loaded, backend):
+        chosen = choose_backend(config.backend, loaded.data_models)
+        _tell("backend", chosen)
+        for plugin in make_plugins(loaded, chosen):
             _tell("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
             problems += [] if no_connect else plugin_problems(plugin, "check_connection")
     except LiveredError as error:
@@ -64,12 +69,13 @@ def check(instrument: str | None, config_file: Path | None, no_connect: bool, en
     address, start = config.address, start_problem(config, SystemClock().now_ns())
     problems += [start] if start else []
     try:
-        address = _tell_of_mantid(loaded, backend) or address
+        address = _tell_of_mantid(loaded, chosen) or address
     except LiveredError as error:
-        # Without Mantid's word on it, an address that the configuration does not give is not missing.
         problems += _sentences(error)
     else:
-        problems += _address_problems(address, connect=not no_connect)
+        # Without Mantid's word on it, an address that the configuration does not give is not missing.
+        if chosen or address:
+            problems += _address_problems(address, connect=not no_connect)
     problems += _folder_problems(config.output_dir)
     problems += _dashboard_problems(config.dashboard)
     _finish(problems)
@@ -79,7 +85,9 @@ def _tell(what: str, text: Any) -> None:
     say(f"{what + ':':15}{text}")
 
 
-def _tell_of_environment(option: str | None, instrument: str | None, config_file: Path | None) -> None:
+def _tell_of_environment(
+    option: str | None, instrument: str | None, config_file: Path | None, flags: Mapping[str, Any]
+) -> None:
     """Tell what is installed in the environment that livered would run in, where that is another one.
 
     Raises
@@ -87,7 +95,7 @@ def _tell_of_environment(option: str | None, instrument: str | None, config_file
     ConfigError
         With what is missing there.
     """
-    merged = unchecked_configuration(instrument, config_file, {}, os.environ)
+    merged = unchecked_configuration(instrument, config_file, flags, os.environ)
     environment = chosen_environment(option, merged)
     if environment is None or is_here(environment.prefix):
         return

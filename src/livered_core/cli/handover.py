@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import click
-
 from livered_core.cli.echo import say
 from livered_core.config import Merged
 from livered_core.engine.activation import activated, is_activated
@@ -23,21 +21,10 @@ from livered_core.engine.installed import Installed, Wanted, another_version, as
 from livered_core.errors import ConfigError
 from livered_core.interpreter import module_arguments
 
-CONFIGURED: Final = ""
-"""Value of ``--env`` without a name: the environment that the configuration names."""
-
 _HANDED_OVER: Final = "IN_LIVERED_ENVIRONMENT"
 """Variable that names the environment to which livered was handed over, until it has arrived there."""
 _BACKENDS: Final = ("auto", "mantid")
 """Backends that want the environment of ``[mantid]`` without being asked for it with ``--env``."""
-
-env_option: Final = click.option(
-    "--env",
-    metavar="[NAME]",
-    is_flag=False,
-    flag_value=CONFIGURED,
-    help="Run in this environment: conda:NAME, pixi:FOLDER or a folder; without NAME in that of [mantid].",
-)
 
 
 def hand_over(

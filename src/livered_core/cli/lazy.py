@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import click
 
 
-@attrs.frozen
-class LazyCommand:
-    """A command that has not been imported.
+class LazyCommand(NamedTuple):
+    """A command that has not been imported. No attrs class: they alone would take as long as the rest of the help.
 
     Attributes
     ----------

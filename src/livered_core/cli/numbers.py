@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livered_core.diffraction import UAH_PER_PC
+from livered_core.model.charge import UAH_PER_PC
 
 
 def in_si(number: float) -> str:

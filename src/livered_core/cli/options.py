@@ -15,6 +15,16 @@ config_file: Final = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Configuration file (TOML), laid over those in /etc/livered and ~/.config/livered.",
 )
+CONFIGURED: Final = ""
+"""Value of ``--env`` without a name: the environment that the configuration names."""
+environment: Final = click.option(
+    "--env",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value=CONFIGURED,
+    help="Run in this environment: conda:NAME, pixi:FOLDER or a folder; without NAME in that of [mantid].",
+)
+backend: Final = click.option("--backend", metavar="NAME", help="native, mantid, or auto.")
 idf: Final = click.option(
     "--idf",
     metavar="FILE",

@@ -11,7 +11,6 @@ import click
 
 from livered_core.cli import options
 from livered_core.cli.echo import say
-from livered_core.cli.handover import env_option
 from livered_core.cli.service_control import logs, restart, start, start_anew, status, stop
 from livered_core.cli.service_unit import made_unit, own_name
 from livered_core.engine.environment_choice import unchecked_configuration
@@ -39,7 +38,7 @@ def service() -> None:
 @service.command(short_help="Install it, or bring it up to date.")
 @options.instrument
 @options.config_file
-@env_option
+@options.environment
 @click.option("--now", is_flag=True, help="Start it as well, or restart it where it runs.")
 @click.option("--print", "print_only", is_flag=True, help="Print the unit, and write nothing.")
 def install(

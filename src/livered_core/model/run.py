@@ -83,6 +83,8 @@ class SessionInfo:
         Says whether the session was asked to end: who waits for something asks now and then. Safe from any thread.
     disk_free
         What should stay free on a disk, bytes: with less, a sink leaves out what is not final. 0 for nothing.
+    elsewhere
+        Whether this instance only processes chunks, some of those of each run, for the session in another process.
     """
 
     instrument: str
@@ -95,3 +97,4 @@ class SessionInfo:
     live: bool = True
     stopping: Callable[[], bool] = attrs.field(default=_goes_on, repr=False, eq=False)
     disk_free: int = 0
+    elsewhere: bool = False
