@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import pytest
 
 from adara_support import banked, run_info
 from definition_support import CUBOID, definition
@@ -223,6 +224,13 @@ def running(source: MantidSource, consumer: Consumer | None = None, fails: bool 
         work.join()
     if work.errors and not fails:
         raise work.errors[0]
+
+
+def why_begun_again(work: Running, caplog: pytest.LogCaptureFixture) -> str:
+    """Wait for the second call of StartLiveData, and return what the log says of it."""
+    until(lambda: work.source.status().connects >= 2)
+    (said, *_) = (each.getMessage() for each in caplog.records if "begun again" in each.getMessage())
+    return said
 
 
 def live_monitors() -> Sequence[Any]:

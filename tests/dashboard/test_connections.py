@@ -9,12 +9,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from dashboard_support import RunFolder, running_dashboard
+from livered_support import private_environment
+
+pytest.importorskip("uvicorn")
+
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from dashboard_support import RunFolder, running_dashboard
 from livered_core.dashboard.connections import MOST_CONNECTIONS, Connection
-from livered_support import private_environment
 
 ASKED = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LIMIT_S = 20

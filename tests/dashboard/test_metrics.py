@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
-from prometheus_client.parser import text_string_to_metric_families
+import pytest
 
 from waiting import until
+
+pytest.importorskip("prometheus_client")
+
+from prometheus_client.parser import text_string_to_metric_families
 
 SINKS = [
     {"name": 'monitor "a"\n', "delivered": 5, "refused": 2, "unsent_finals": 1},

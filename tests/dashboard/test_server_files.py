@@ -13,9 +13,12 @@ import httpx
 import pytest
 
 from dashboard_support import RUN, RunFolder, latest_table, running_dashboard
-from livered_core.dashboard.content import Compressor, Content
 from livered_core.dashboard.directories import LIMITS, Listing, look, read_run, result_head
 from waiting import until
+
+pytest.importorskip("starlette")
+
+from livered_core.dashboard.content import Compressor, Content
 
 
 def api(nom, what: str) -> str:

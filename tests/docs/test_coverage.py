@@ -1,4 +1,4 @@
-"""What there is is documented: hooks, commands, options, exit codes, keys, public names, packets, findings, benchmarks, pages."""
+"""What there is is documented: hooks, commands, options, exit codes, keys, public names, packets, findings, pages."""
 
 from __future__ import annotations
 
@@ -248,23 +248,9 @@ def test_each_page_is_in_a_table_of_contents():
     assert every - listed == set()
 
 
-@pytest.mark.parametrize("name", ["guarantees.md", "accounting.md"])
+@pytest.mark.parametrize("name", ["guarantees.md", "accounting.md", "running-with-mantid.md"])
 def test_each_test_that_a_page_names_is_there(name):
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of(name))
     assert len(named) >= 2
     for file, test in named:
         assert f"def {test}(" in (REPOSITORY / file).read_text(encoding="utf-8"), (file, test)
-
-
-def test_each_benchmark_is_described_and_run_by_make():
-    page = text_of("performance.md")
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    programs = {
-        path.name
-        for path in (REPOSITORY / "benchmarks").glob("*.py")
-        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
-    }
-    assert len(programs) > 8
-    for program in programs:
-        assert f"[`{program}`](../benchmarks/{program})" in page
-        assert f"benchmarks/{program}\n" in makefile

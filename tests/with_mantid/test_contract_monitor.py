@@ -99,3 +99,18 @@ def test_deleting_what_is_accumulated_begins_anew(live_data, probe):
     assert n_events() < 300 * 3
     assert live.is_running()
     live.cancel()
+
+
+def test_of_many_algorithms_50_are_kept_and_the_running_one_always(live_data):
+    from mantid.api import AlgorithmManager
+
+    live = live_data(**FAKE).start()
+    until(live.is_running)
+    for _ in range(60):
+        algorithm = AlgorithmManager.create("CreateSingleValuedWorkspace")
+        algorithm.setProperty("OutputWorkspace", "one")
+        algorithm.setProperty("DataValue", 1.0)
+        algorithm.execute()
+    assert AlgorithmManager.size() <= 50
+    assert len(AlgorithmManager.runningInstancesOf("MonitorLiveData")) == 1
+    live.cancel()

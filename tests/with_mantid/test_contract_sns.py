@@ -32,7 +32,9 @@ from livered_core.adara import (
     ProcessVariable,
     VariableDouble,
     device_descriptor_xml,
+    encode,
 )
+from livered_core.adara.wire import HEADER
 from sms_support import scripted_server
 from waiting import until
 
@@ -224,3 +226,20 @@ def test_it_waits_for_the_logs_that_the_instrument_needs(live_data, probe, doubl
         until(lambda: probe.n_events == 2 * len(PIXELS))
         live.cancel()
     assert probe.seen[-1].logs["slit_width"] == [2.5]
+
+
+def test_packets_of_more_than_8_mib_and_of_unknown_types_are_dropped_and_what_follows_is_not(follow, probe):
+    too_long = 8 * 1024 * 1024 + 4
+
+    def script(client):
+        start_ns = now_ns()
+        client.send(*prologue(7, start_ns), *pulses(start_ns, 0, 10))
+        head = encode(pulse(start_ns, 10))[4:16]
+        client.send_bytes(too_long.to_bytes(4, "little") + head + bytes(too_long))
+        client.send_bytes(HEADER.pack(4, 0x7FFF << 8, 0, 0) + bytes(4))
+        client.send(*pulses(start_ns, 11, 20))
+        beat(client)
+
+    follow(script)
+    until(lambda: probe.n_events >= 19 * len(PIXELS))
+    assert probe.n_events == 19 * len(PIXELS)

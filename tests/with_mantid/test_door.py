@@ -44,7 +44,7 @@ def taken(door: Door) -> int:
 
 
 def test_chunks_are_taken_in_their_order():
-    door = Door(SystemClock(), 1000)
+    door = Door(SystemClock(), lambda: 1000)
     for n_events in (3, 1, 2):
         door.enter(Events(n_events))
     assert [door.take(0.0).n_events for _ in range(3)] == [3, 1, 2]
@@ -52,7 +52,7 @@ def test_chunks_are_taken_in_their_order():
 
 
 def test_mantid_waits_when_too_many_events_do():
-    door = Door(SystemClock(), 100)
+    door = Door(SystemClock(), lambda: 100)
     thread = fill(door, 60, 3)
     until(lambda: door.holds_mantid)
     assert door.n_events == 120
@@ -63,7 +63,7 @@ def test_mantid_waits_when_too_many_events_do():
 
 def test_mantid_waits_when_too_many_empty_chunks_do():
     """An empty chunk has a list of events for each pixel, too."""
-    door = Door(SystemClock(), 100)
+    door = Door(SystemClock(), lambda: 100)
     thread = fill(door, 0, 1000)
     until(lambda: door.holds_mantid)
     assert taken(door) <= 20
@@ -72,14 +72,26 @@ def test_mantid_waits_when_too_many_empty_chunks_do():
     assert not thread.is_alive()
 
 
+def test_room_that_is_made_for_more_lets_mantid_go_on():
+    most = [100]
+    door = Door(SystemClock(), lambda: most[0])
+    thread = fill(door, 60, 3)
+    until(lambda: door.holds_mantid)
+    most[0] = 200
+    door.look_again()
+    thread.join(10.0)
+    assert not thread.is_alive()
+    assert door.n_events == 180
+
+
 def test_a_chunk_larger_than_what_may_wait_is_taken():
-    door = Door(SystemClock(), 100)
+    door = Door(SystemClock(), lambda: 100)
     door.enter(Events(1_000_000))
     assert door.take(0.0).n_events == 1_000_000
 
 
 def test_closed_it_lets_mantid_go_on_and_takes_nothing_more():
-    door = Door(SystemClock(), 100)
+    door = Door(SystemClock(), lambda: 100)
     door.enter(Events(200))
     thread = fill(door, 1, 5)
     until(lambda: door.holds_mantid)
@@ -94,7 +106,7 @@ def test_nothing_is_raised_into_mantid(caplog):
         def __getattr__(self, name):
             raise SystemExit(name)
 
-    door = Door(SystemClock(), 100)
+    door = Door(SystemClock(), lambda: 100)
     assert chunk_from_mantid("no such door", Broken(), "out") is not None
     chunk_from_mantid(door.token, Broken(), "out")
     assert "could not be taken" in caplog.text

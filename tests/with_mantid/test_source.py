@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -21,6 +22,7 @@ from live_mantid import (
     pulses,
     running,
     whole_run,
+    why_begun_again,
 )
 from livered_core import RunEndReason, SourceError
 from livered_core.adara import Heartbeat, RunStatusCode
@@ -150,8 +152,16 @@ def test_two_runs_do_not_mix():
         assert work.consumer.n_events == 50 * len(PIXELS)
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "garbage"])
-def test_a_lost_connection_is_noticed_and_the_run_comes_again_from_its_start(how):
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("close", "The server has closed the connection, which Mantid does not notice."),
+        ("reset", "Mantid's MonitorLiveData has ended by itself"),
+        ("garbage", "Mantid's MonitorLiveData has ended by itself"),
+    ],
+    ids=["close", "reset", "garbage"],
+)
+def test_a_lost_connection_is_noticed_and_the_run_comes_again_from_its_start(how, sentence, caplog):
     """Sections 3 and 7: a clean close is never noticed by Mantid, the others end the monitor silently."""
     begun: list[int] = []
 
@@ -176,6 +186,7 @@ def test_a_lost_connection_is_noticed_and_the_run_comes_again_from_its_start(how
         source = make_source(server.address)
         with running(source) as work:
             work.consumer.wait_for("ended")
+            assert why_begun_again(work, caplog).startswith(sentence)
         assert "begun again" in work.consumer.story
         assert work.consumer.n_events == N * len(PIXELS), "each event once"
         assert work.consumer.proton_charge_pc == N * CHARGE_PC
@@ -226,7 +237,7 @@ def test_a_run_whose_end_mantid_loses_is_replayed_and_complete():
     assert consumer.missing == []
 
 
-def test_silence_is_noticed_and_the_run_comes_again(double):
+def test_silence_is_noticed_and_the_run_comes_again(double, caplog):
     double.receive_timeout = 0.3
 
     def falls_silent(client):
@@ -243,6 +254,8 @@ def test_silence_is_noticed_and_the_run_comes_again(double):
     with scripted_server(falls_silent, again) as server:
         with running(make_source(server.address, silence=1.0)) as work:
             work.consumer.wait_for("ended")
+            said = why_begun_again(work, caplog)
+        assert re.match(r"No new pulse has come for \d+ s: the connection may be no more\.", said)
         assert work.consumer.n_events == N * len(PIXELS)
         assert "begun again" in work.consumer.story
 

@@ -108,6 +108,7 @@ def import_livereduce(
     document.set(["backend"], "mantid")
     document.set(["update_every"], float(values.get("update_every", _DEFAULT_UPDATE_EVERY)))
     _import_mantid(values, name, mantids, document)
+    _import_memory(values, document)
     _import_scripts(values, scripts, document)
     if claimed is not None:
         _own_hooks(claimed, any(path.exists() for path in scripts.values()), document)
@@ -127,6 +128,7 @@ def _problems(values: Mapping[str, Any], origin: str) -> list[str]:
         "accum_method": (lambda value: value in _METHODS, f"one of {', '.join(_METHODS)}"),
         "periods": (_are_numbers, "a list of whole numbers"),
         "spectra": (_are_numbers, "a list of whole numbers"),
+        "system_mem_limit_perc": (_is_share, "from 1 to 100 per cent, or 0 for no limit"),
     }
     return [
         f"{dotted([key])} in {origin} must be {wanted}: correct it there."
@@ -141,6 +143,10 @@ def _is_text(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and (value == 0 or 1 <= value <= 100)
 
 
 def _are_numbers(value: Any) -> bool:
@@ -165,7 +171,7 @@ def _find_scripts(
 def _import_mantid(values: Mapping[str, Any], name: str, mantids: str, document: Document) -> None:
     if name.upper() not in (mantids.upper(), _SHORT_NAMES.get(mantids.upper())):
         document.set(["mantid", "instrument"], mantids)
-    # The service looks at CONDA_ENV first and starts both kinds in the same way.
+    # The service takes PIXI_ENV where both are given, and CONDA_ENV where there is no PIXI_ENV.
     kind, given = next(
         (
             (kind, values[key])
@@ -184,6 +190,15 @@ def _import_mantid(values: Mapping[str, Any], name: str, mantids: str, document:
         if values.get(key) is not None:
             numbers = values[key] if isinstance(values[key], list) else [values[key]]
             document.set([*properties, listeners], numbers)
+
+
+def _import_memory(values: Mapping[str, Any], document: Document) -> None:
+    share = values.get("system_mem_limit_perc")
+    if share is not None:
+        limit, remark = (
+            (f"{share:g}%", "near it livered sheds, at it livered begins anew") if share else (0, "no limit")
+        )
+        document.set(["limits", "memory"], limit, remark)
 
 
 def _import_scripts(values: Mapping[str, Any], scripts: Mapping[str, Path], document: Document) -> None:
@@ -219,9 +234,7 @@ def _own_hooks(claimed: str, found: bool, document: Document) -> None:
 
 def _leave_out(values: Mapping[str, Any], document: Document) -> None:
     why = {
-        "system_mem_limit_perc": "livered does not begin again by itself when memory is short; give its service a "
-        "MemoryMax, and have the process script make histograms.",
-        "mem_check_interval_sec": "see system_mem_limit_perc.",
+        "mem_check_interval_sec": "livered looks at its memory once a second; see memory in [limits].",
         "watchdog": "livered watches the data themselves; see silence in [mantid].",
     }
     for key, reason in why.items():

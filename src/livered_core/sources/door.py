@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -26,10 +27,10 @@ class Door:
     clock
         For the time of the last chunk.
     most_events
-        While more wait, Mantid waits, too: memory stays bounded.
+        Says how many: while more wait, Mantid waits, too, and memory stays bounded. Called on any thread.
     """
 
-    def __init__(self, clock: Clock, most_events: int) -> None:
+    def __init__(self, clock: Clock, most_events: Callable[[], int]) -> None:
         self._clock = clock
         self._most_events = most_events
         self._changed = threading.Condition()
@@ -65,7 +66,7 @@ class Door:
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        few = len(self._waiting) < _MOST_WAITING and self.n_events < self._most_events
+        few = len(self._waiting) < _MOST_WAITING and self.n_events < self._most_events()
         return not self._open or not self._waiting or few
 
     def take(self, timeout: float) -> Any | None:
@@ -77,6 +78,11 @@ class Door:
             self.last_s = self._clock.monotonic()
             self._changed.notify_all()
             return workspace
+
+    def look_again(self) -> None:
+        """Let Mantid go on if there is more room than there was; safe from any thread."""
+        with self._changed:
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Take no more from Mantid; what waits can still be taken."""

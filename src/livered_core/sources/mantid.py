@@ -100,7 +100,7 @@ class _Trouble:
 
 
 class MantidSource:
-    """Chunks from Mantid's live listeners. `run` is for the reduction thread, `status` for any.
+    """Chunks from Mantid's live listeners. `run` is for the reduction thread, `status` and `resize` for any.
 
     Parameters
     ----------
@@ -126,6 +126,7 @@ class MantidSource:
         self._turns = 0
         self._progress = Progress(clock.monotonic())
         self._door: Door | None = None
+        self._max_chunk_events, self._queue_events = settings.max_chunk_events, settings.queue_events
         self._updated_s = clock.monotonic()
 
     def status(self) -> SourceStatus:
@@ -153,6 +154,16 @@ class MantidSource:
     def mantid_waits(self) -> bool:
         """Whether Mantid waits, because the reduction is too far behind; what comes then may be lost at the end of a run."""
         return self._door is not None and self._door.holds_mantid
+
+    def resize(self, max_chunk_events: int, queue_events: int) -> None:
+        """Bound what is put together and what waits otherwise than the settings say; safe from any thread.
+
+        A chunk of Mantid's is never cut, and what finds no room here waits in Mantid.
+        """
+        self._max_chunk_events, self._queue_events = max_chunk_events, queue_events
+        door = self._door
+        if door is not None:
+            door.look_again()
 
     def run(self, consumer: ChunkConsumer, stop: threading.Event) -> None:
         """Feed `consumer` until `stop` is set; then end Mantid's part and the run in hand.
@@ -193,9 +204,9 @@ class MantidSource:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
         self._progress.begin_call(self._clock.monotonic())
-        door = self._door = Door(self._clock, self._settings.queue_events)
+        door = self._door = Door(self._clock, lambda: self._queue_events)
         request, settings = self._request(), self._settings
-        intake = Intake(door, settings.instrument, request.start_ns or 0, settings.max_chunk_events)
+        intake = Intake(door, settings.instrument, request.start_ns or 0, lambda: self._max_chunk_events)
         live = LiveData(request, door, self._clock)
         self._connects += 1
         live.begin()
@@ -212,7 +223,7 @@ class MantidSource:
             # What the reduction raised is what people must see, also where Mantid does not end.
             self._stuck = not live.end(self._settings.stop_timeout)
             raise
-        self._end(live)
+        self._end(live, lost or trouble)
         # What has come is reduced; it may be the end of a run.
         while lost is None and intake.more_waits:
             lost = self._reduce_one(intake, consumer, 0.0)
@@ -253,12 +264,13 @@ class MantidSource:
             return attrs.evolve(request, start_ns=self._begin.asked_ns)
         return request
 
-    def _end(self, live: LiveData) -> None:
+    def _end(self, live: LiveData, trouble: _Trouble | None) -> None:
         if live.end(self._settings.stop_timeout):
             return
         self._stuck = True
+        why = f"{trouble.sentence} " if trouble else ""
         message = (
-            f"Mantid did not end within {self._settings.stop_timeout:g} s (stop_timeout in [mantid]): "
+            f"{why}Mantid did not end within {self._settings.stop_timeout:g} s (stop_timeout in [mantid]): "
             "this process must end without it, to be started anew."
         )
         raise SourceError(message)

@@ -8,6 +8,7 @@ Mantid had waited.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -51,10 +52,12 @@ class Intake:
     not_before_ns
         What is earlier is cut off, nanoseconds UTC; 0 for nothing.
     most_events
-        A piece of several chunks holds at most so many events.
+        Says how many events a piece of several chunks holds at most.
     """
 
-    def __init__(self, door: Door, instrument: str, not_before_ns: int, most_events: int) -> None:
+    def __init__(
+        self, door: Door, instrument: str, not_before_ns: int, most_events: Callable[[], int]
+    ) -> None:
         self._door = door
         self._reader = ChunkReader(instrument, not_before_ns)
         self._most_events = most_events
@@ -87,7 +90,7 @@ class Intake:
         """Put two pieces together; None where they do not belong together."""
         said, more = piece.said, following.said
         together = said.n_events + more.n_events
-        if said.ended or said.run is None or said.run != more.run or together > self._most_events:
+        if said.ended or said.run is None or said.run != more.run or together > self._most_events():
             return None
         if said.kind != "events" or more.kind != "events":
             return None
