@@ -275,6 +275,14 @@ def test_a_pixel_masked_in_one_table_counts_in_another(make_batch: MakeBatch) ->
     assert second.counts.sum(axis=1).tolist() == [0, 1, 1]
 
 
+@pytest.mark.parametrize("group", [MASKED, 0], ids=["all masked", "all in the first group"])
+def test_the_same_pixels_in_as_many_groups_as_each_table_has(make_batch: MakeBatch, group: int) -> None:
+    tables = [attrs.evolve(table, group=np.full(4, group, np.int32)) for table in tables_of()]
+    assert len({len(table.edges) for table in tables}) == 2
+    for order in (tables, tables[::-1]):
+        assert_equals_plain(make_batch([0, 1, 2, 3], [15_000] * 4), order, n_pixels=4)
+
+
 def test_no_events_no_pulses_and_every_pulse_left_out(make_batch: MakeBatch) -> None:
     assert_equals_plain(EventBatch.empty(), tables_of(), EventFilter(50.0, pulse_flags=1), 4, threads=2)
     batch = in_pulses([0, 1], [15_000, 15_000], [4, 6], [1])

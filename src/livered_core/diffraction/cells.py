@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+
+from livered_core.errors import DataModelError
 
 FRACTION_BITS = 16
 """Bits of d behind those that choose the cell, with which edges within the cell are compared."""
@@ -17,6 +20,10 @@ _FINEST = 20
 _ENOUGH = 0.05
 _CELLS_PER_EDGE = 16
 _MOST_CELLS = 1 << 23
+_LARGEST = (1 << 31) - 1
+"""Where a list of cells, or of edges, begins is an int32."""
+_Edges = npt.NDArray[np.float64]
+_T = TypeVar("_T")
 
 
 @attrs.frozen(eq=False)
@@ -59,26 +66,45 @@ def make_cells(lists: list[npt.NDArray[np.float64]]) -> Cells:
     Parameters
     ----------
     lists
-        float64 each, strictly ascending, without NaN; may be empty.
+        float64 each, strictly ascending, without NaN; may be empty. The same object time after time is looked at once.
+
+    Raises
+    ------
+    DataModelError
+        When there are more lists, of as many edges, than can be looked up.
     """
     width = max((len(edges) for edges in lists), default=0) + 1
-    positive = [edges[edges > 0] for edges in lists]
+    positive = list(of_each(lists, lambda edges: edges[edges > 0]))
     low = min((float(edges[0]) for edges in positive if len(edges)), default=1.0)
     high = max((float(edges[-1]) for edges in positive if len(edges)), default=1.0)
-    shift, first, n_cells = _fine_enough(positive, low, high, width * _CELLS_PER_EDGE)
+    most = max(1 << 12, min(width * _CELLS_PER_EDGE, _MOST_CELLS // max(len(lists), 1)))
+    shift, first, n_cells = _fine_enough(positive, low, high, most)
+    if len(lists) * max(n_cells, width) > _LARGEST:
+        message = (
+            f"{len(lists)} groups with up to {width - 1} edges from {low:g} to {high:g} Angstrom are too many to be "
+            "counted: give fewer groups, or fewer bins."
+        )
+        raise DataModelError(message)
     cells = np.empty((len(lists), n_cells), np.uint64)
     padded = np.full((len(lists), width), np.nan)
-    for index, edges in enumerate(lists):
+    made = of_each(lists, lambda edges: _cells_of(edges, shift, first, n_cells))
+    for index, (edges, of_list) in enumerate(zip(lists, made, strict=True)):
         padded[index, : len(edges)] = edges
-        cells[index] = _cells_of(edges, shift, first, n_cells) + np.uint64(index * width)
+        cells[index] = of_list + np.uint64(index * width)
     return Cells(aligned(cells), aligned(padded), n_cells, width, shift, first)
 
 
-def _fine_enough(
-    lists: list[npt.NDArray[np.float64]], low: float, high: float, wanted_cells: int
-) -> tuple[int, int, int]:
+def of_each(lists: Iterable[_Edges], make: Callable[[_Edges], _T]) -> Iterator[_T]:
+    """Give what is made of each list: made once where the same object comes several times, one after another."""
+    before: _Edges | None = None
+    for edges in lists:
+        if edges is not before:
+            before, made = edges, make(edges)
+        yield made
+
+
+def _fine_enough(lists: list[_Edges], low: float, high: float, most: int) -> tuple[int, int, int]:
     """Return shift, first and n_cells of the coarsest cells that are fine enough, or of the finest allowed."""
-    most = max(1 << 12, min(wanted_cells, _MOST_CELLS // max(len(lists), 1)))
     chosen = None
     for bits in range(_FINEST + 1):
         shift = _MANTISSA_BITS - bits
@@ -88,18 +114,17 @@ def _fine_enough(
         if chosen is not None and n_cells > most:
             break
         chosen = shift, first, n_cells
-        per_edge = [_edges_beside(edges, shift) for edges in lists if len(edges)]
-        if not per_edge or max(float(np.mean(beside > 2)) for beside in per_edge) <= _ENOUGH:
+        crowded = of_each(lists, lambda edges: _share_crowded(edges, shift))
+        if max(crowded, default=0.0) <= _ENOUGH:
             break
     assert chosen is not None
     return chosen
 
 
-def _edges_beside(edges: npt.NDArray[np.float64], shift: int) -> npt.NDArray[np.intp]:
-    """Return for each edge how many share its cell, itself included."""
-    _, place, counts = np.unique(edges.view(np.int64) >> shift, return_inverse=True, return_counts=True)
-    beside: npt.NDArray[np.intp] = counts[place]
-    return beside
+def _share_crowded(edges: _Edges, shift: int) -> float:
+    """Return which part of the edges are in a cell with more than one other."""
+    _, counts = np.unique(edges.view(np.int64) >> shift, return_counts=True)
+    return float(counts[counts > 2].sum()) / max(len(edges), 1)
 
 
 def _cells_of(edges: npt.NDArray[np.float64], shift: int, first: int, n_cells: int) -> npt.NDArray[np.uint64]:

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from livered_core.diffraction.cells import Cells, aligned, make_cells
+from livered_core.diffraction.cells import Cells, aligned, make_cells, of_each
 from livered_core.diffraction.grouping import MASKED
 from livered_core.diffraction.table import MAX_PIXELS, UNKNOWN, FocusTable
 from livered_core.diffraction.thresholds import d_thresholds
@@ -139,7 +139,7 @@ def plan_focusing(tables: Sequence[FocusTable], n_pixels: int = 0) -> FocusPlan:
     Raises
     ------
     DataModelError
-        When there is no table, or `n_pixels` is below 0.
+        When there is no table, `n_pixels` is below 0, or there are too many groups with too many edges.
     """
     if not tables or not 0 <= n_pixels <= MAX_PIXELS:
         message = (
@@ -170,7 +170,11 @@ def _together(tables: Sequence[FocusTable], left: list[int]) -> tuple[list[int],
     """Return which tables share the grouping of the first, and which of one more grouping go along."""
     leader = tables[left[0]]
     first = [index for index in left if _same_calibration(leader, tables[index])]
-    chosen = [index for index in first if _same(leader.group, tables[index].group)]
+    chosen = [
+        index
+        for index in first
+        if len(leader.edges) == len(tables[index].edges) and _same(leader.group, tables[index].group)
+    ]
     second: list[int] = []
     room = _MOST_SECOND_EDGES
     for index in first:
@@ -183,7 +187,8 @@ def _together(tables: Sequence[FocusTable], left: list[int]) -> tuple[list[int],
 
 
 def _same(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    return one is other or np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    # To the last bit: NaN is as good as NaN, but by 0.0 and -0.0 is divided to different ends.
+    return one is other or one.tobytes() == other.tobytes()
 
 
 def _same_calibration(one: FocusTable, other: FocusTable) -> bool:
@@ -194,17 +199,29 @@ def _same_calibration(one: FocusTable, other: FocusTable) -> bool:
 
 
 def _is_uniform(edges: _Edges) -> bool:
-    return bool((edges == edges[0]).all())
+    return len(edges) > 0 and not any(_differ_from_before([edges])[1:])
+
+
+def _differ_from_before(tables: Sequence[_Edges]) -> list[bool]:
+    """Say for each group whether its edges, in any of the tables, are others than those of the group before."""
+    differ = np.ones(len(tables[0]), np.bool_)
+    differ[1:] = False
+    for edges in tables:
+        differ[1:] |= (edges[1:] != edges[:-1]).any(axis=1)
+    differences: list[bool] = differ.tolist()
+    return differences
 
 
 def _make_pass(tables: Sequence[FocusTable], chosen: list[int], second: list[int], size: int) -> Pass:
     leader = tables[chosen[0]]
     groups = _Groups.of(leader, size)
     second_edges = _union([d_thresholds(tables[index].edges[0], tables[index].axis) for index in second])
-    lists = []
-    for group in range(len(leader.edges)):
-        thresholds = [d_thresholds(tables[index].edges[group], tables[index].axis) for index in chosen]
-        lists.append(_union([*thresholds, second_edges]))
+    lists: list[_Edges] = []
+    for group, is_new in enumerate(_differ_from_before([tables[index].edges for index in chosen])):
+        if is_new:
+            thresholds = [d_thresholds(tables[index].edges[group], tables[index].axis) for index in chosen]
+            edges = _union([*thresholds, second_edges])
+        lists.append(edges)
     # A pixel that is masked here may be live by the second grouping; an event that is filtered out never.
     lists += [second_edges, second_edges, np.empty(0)]
     cells = make_cells(lists)
@@ -223,8 +240,9 @@ def _make_pass(tables: Sequence[FocusTable], chosen: list[int], second: list[int
         n_second = strips.n_lists * width
         rows["second_at"] = strips.list_of_row * width
         by_list = np.zeros((len(lists), cells.width), np.uint16)
-        for index, edges in enumerate(lists):
-            by_list[index, 1 : len(edges) + 1] = np.searchsorted(second_edges, edges, side="right")
+        passed = of_each(lists, lambda edges: np.searchsorted(second_edges, edges, side="right"))
+        for own, of_list in zip(by_list, passed, strict=True):
+            own[1 : len(of_list) + 1] = of_list
         second_place = by_list.reshape(-1)
         spreads += [
             strips.spread(index, tables[index], [second_edges] * len(second_leader.edges), width, second=True)
@@ -268,16 +286,20 @@ class _Groups:
         self, index: int, table: FocusTable, lists: Sequence[_Edges], width: int, *, second: bool = False
     ) -> Spread:
         """Return how the counts of places in these lists become the bins of a table of this grouping."""
-        edge_place = [
+        edge_place = np.empty(table.edges.shape, np.int32)
+        before: _Edges | None = None
+        for group, edges in enumerate(lists):
+            if edges is before:
+                edge_place[group] = edge_place[group - 1]
+                continue
             # NaN, an edge that no d passes, comes after all places.
-            np.searchsorted(edges, d_thresholds(own, table.axis)) + 1
-            for edges, own in zip(lists, table.edges, strict=True)
-        ]
+            edge_place[group] = np.searchsorted(edges, d_thresholds(table.edges[group], table.axis)) + 1
+            before = edges
         return Spread(
             table=index,
             second=second,
             first=_read_only(np.arange(self.n_groups, dtype=np.int64) * width),
-            edge_place=_read_only(np.array(edge_place, np.int32)),
+            edge_place=_read_only(edge_place),
             masked_at=self.n_groups * width,
             unknown_at=(self.n_groups + 1) * width,
             width=width,
