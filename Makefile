@@ -2,7 +2,7 @@
 #
 #   make demo       see NOMAD reduced live from a simulated beamline
 #   make test       all tests
-#   make check      ruff, mypy, lint-imports, the documentation, then all tests (what CI runs)
+#   make check      ruff, mypy, lint-imports, the documentation, the ratios, then all tests (what CI runs)
 #
 #   make setup      only make or renew .venv; the others do that by themselves
 #   make lint       only ruff; make types: only mypy; make imports: only lint-imports
@@ -13,7 +13,8 @@
 #   make soak       faults for an hour, a day of pulses, thousands of runs; SOAK_MINUTES=600 for a night
 #   make fuzz       fuzz the stream's parser for ten minutes; FUZZ_EXAMPLES=1000000 for a night
 #   make format     let ruff repair what it can
-#   make bench      measure how fast events are simulated, read, recorded, focused and kept, and results shown and posted
+#   make bench      measure everything, in less than ten minutes: benchmarks/results.json, and the tables of docs/performance.md
+#   make ratios     measure again how fast things are beside others, and compare with what was committed
 #   make screenshots  take the pictures of the live page anew (needs Chromium)
 #   make wheels     build the distributions into dist/
 #   make clean      remove .venv and all that was built
@@ -45,7 +46,7 @@ endif
 OURS := test $(VENV) = .venv || test -e $(STAMP)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow faults soak fuzz check lint types imports docs reference format bench screenshots wheels clean anew
+.PHONY: help setup demo test test-slow faults soak fuzz check lint types imports docs reference format bench ratios screenshots wheels clean anew
 
 help:
 	@sed -n '/^$$/q; s/^#   //p' Makefile
@@ -64,7 +65,7 @@ $(STAMP): $(MANIFESTS) Makefile $(ANEW)
 	echo "Setting up $(VENV) with Python $$($(PYTHON) $(VERSION)): about a minute the first time."; \
 	$(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dashboard,native,total,pystog,simulator,scipp]' --editable plugins/nom --editable plugins/publish_monitor --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dashboard,native,total,pystog,simulator,scipp,dask]' --editable plugins/nom --editable plugins/publish_monitor --group dev
 	@touch $(STAMP)
 
 demo: setup
@@ -95,7 +96,7 @@ FUZZ_EXAMPLES ?= 20000
 fuzz: setup
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m slow tests/testing/test_fuzz.py
 
-check: lint types imports docs test
+check: lint types imports docs ratios test
 
 # Not what somebody makes here while following the tutorial.
 CODE := benchmarks docs examples plugins src tests
@@ -123,21 +124,18 @@ reference: setup
 	$(BIN)/python docs/tools/make_cli_reference.py
 	$(BIN)/python docs/tools/make_api_reference.py
 	$(BIN)/python docs/tools/make_adara_reference.py
+	$(BIN)/python docs/tools/make_performance.py
+	$(BIN)/python docs/tools/make_beyond.py
 
 format: setup
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 bench: setup
-	$(BIN)/python benchmarks/decode.py
-	$(BIN)/python benchmarks/simulator.py
-	$(BIN)/python benchmarks/recorder.py
-	$(BIN)/python benchmarks/focus.py
-	$(BIN)/python benchmarks/nomad.py
-	$(BIN)/python benchmarks/checkpoint.py
-	$(BIN)/python benchmarks/run_directory.py
-	$(BIN)/python benchmarks/monitor.py
-	$(BIN)/python benchmarks/dashboard.py
+	$(BIN)/python benchmarks/bench.py
+
+ratios: setup
+	$(BIN)/python benchmarks/ratios.py
 
 screenshots: setup
 	$(BIN)/python docs/tools/screenshots.py

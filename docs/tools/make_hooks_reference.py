@@ -144,6 +144,43 @@ class Plugin:
 ```
 """
 
+ELSEWHERE = """\
+## Chunks in other processes
+
+With `[engine] executor = "dask"` `process_chunk` runs on workers ([Beyond one machine](beyond-one-machine.md)): several
+chunks at the same time, each in some process, in an instance of your class that livered makes there. The other
+transforms, sinks and ends of runs stay in the session's own instance, which gets the answers in the order of the
+chunks. A class says that this is right for it with
+
+```python
+process_elsewhere: ClassVar[bool] = True
+```
+
+It is right where what `process_chunk` returns depends on the chunk, the run and the settings alone, and can be pickled.
+It is not right for the class above, whose first chunk counts for all that follow. Without that line such a session does
+not start.
+
+An instance elsewhere gets `session_started`, with `session.elsewhere` true, `run_started`, then `restore_state` with
+what `save_state` of the session's own instance gave at the beginning of the run, where the class has both, and then
+chunks, one at a time. When the run or the session ends it gets `run_ended` and `session_ended`; when its worker is lost
+it gets nothing more. A failure there counts as one here, with its traceback, and what it logs as a warning or worse
+comes into livered's log.
+
+### processed_elsewhere
+
+```python
+processed_elsewhere(chunk: Chunk) -> None
+```
+
+Take note of a chunk that an instance elsewhere has processed: what `process_chunk` prepares for `post_process` beside
+its answer must be prepared here, too. Optional, and no hook.
+
+- **When**: before `accumulate` of the chunk, in the order of the chunks; also of one that was left out with `SKIP`.
+- **Thread**: reduction.
+- **Returns**: nothing.
+- **On failure**: as of `process_chunk`: the chunk is dropped and counted.
+"""
+
 TRANSCRIPT_HEAD = """\
 ## What it looks like
 
@@ -160,7 +197,7 @@ def reference() -> str:
     for kind, (hooks, about) in KINDS.items():
         parts.append(f"## {kind}\n\n{about}\n")
         parts += [section(hook, found.get(hook, ())) for hook in hooks]
-    parts += [KEPT, TRANSCRIPT_HEAD]
+    parts += [KEPT, ELSEWHERE, TRANSCRIPT_HEAD]
     parts += transcripts()
     return "\n".join(parts)
 

@@ -131,3 +131,26 @@ def test_after_closing_nothing_is_begun() -> None:
     background.ask("late", "k", lambda stop: 1)
     assert background.state("late") == Preparing()
     assert not background.wait(0.01)
+
+
+def test_opened_again_it_has_what_was_ready_and_does_what_is_asked(background: Background) -> None:
+    done: list[str] = []
+    started = threading.Event()
+
+    def never(stop: threading.Event) -> None:
+        started.set()
+        stop.wait(WAIT)
+        raise DataModelError("It was stopped.")
+
+    background.ask("vanadium", "k", lambda stop: done.append("first"))
+    background.ask("container", "k", never)
+    assert started.wait(WAIT)
+    background.close()
+    background.reopen()
+    background.reopen()
+    assert isinstance(background.state("vanadium"), Ready)
+    assert background.state("container") is None
+    for name in ("vanadium", "container"):
+        background.ask(name, "k", lambda stop, name=name: done.append(name))
+    assert background.wait(WAIT)
+    assert done == ["first", "container"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -17,6 +18,9 @@ from livered_core.config import Config, run_directory, state_directory
 from livered_core.engine.backend import choose_backend, mantid_source
 from livered_core.engine.checkpointing import Checkpointing
 from livered_core.engine.disk_watch import DiskWatch
+from livered_core.engine.executors import Executor, open_executor
+from livered_core.engine.executors.base import Client
+from livered_core.engine.executors.order import OrderMaker
 from livered_core.engine.fingerprint import fingerprint, in_force
 from livered_core.engine.health import Health
 from livered_core.engine.instance_lock import InstanceLock
@@ -34,6 +38,8 @@ from livered_core.engine.simulated import simulated_beamline
 from livered_core.errors import ConfigError
 from livered_core.hooks.calls import CallListener
 from livered_core.hooks.dispatch import Dispatcher
+from livered_core.hooks.elsewhere import elsewhere_problems
+from livered_core.hooks.registry import LoadedPlugin
 from livered_core.model import Result, RunInfo, SessionInfo, Update
 from livered_core.publish.books import Books
 from livered_core.publish.result_files import ResultFiles
@@ -41,8 +47,12 @@ from livered_core.publish.run_directory import RunDirectory
 from livered_core.publish.worker import PublishWorker
 from livered_core.recording import Recording
 from livered_core.reduction.pipeline import Pipeline, PipelineSettings
+from livered_core.reduction.underway import Blocks
 from livered_core.simulator.process import SimulatorProcess
 from livered_core.sources.base import Source
+
+_OF_STOP: Final = 0.8
+"""Blocks on workers have this share of the time that hooks have to come back when livered is asked to stop."""
 
 
 def folder_name(instrument: str, *, simulate: bool, recorded: bool) -> str:
@@ -80,6 +90,8 @@ class Task:
         Loads the configuration as at the start; None where nothing is taken up while the session runs.
     listener
         Is told of each call of a hook, on its thread; None where nobody listens.
+    executor
+        Where chunks are processed, that of whoever made it; None where the session makes the configured one.
     """
 
     loaded: LoadedConfiguration
@@ -89,6 +101,7 @@ class Task:
     environ: Mapping[str, str]
     again: LoadAgain | None
     listener: CallListener | None = None
+    executor: Executor | None = None
 
     @property
     def name(self) -> str:
@@ -160,6 +173,7 @@ class Parts:
     instance: InstanceLock | None
     reloader: Reloader | None
     simulator: SimulatorProcess | None
+    executor: Executor | None
 
 
 def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: ExitStack) -> Parts:
@@ -191,6 +205,7 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         raise ConfigError(problem)
     backend = choose_backend(config.backend, task.loaded.data_models, recorded=not live)
     plugins = make_plugins(task.loaded, backend)
+    config, executor = _executor(task, config, plugins, backend, stack)
     make_folder = partial(run_directory, task.name, task.environ)
     folder = stack.enter_context(RunDirectory(make_folder(create=True), make_folder))
     instance = stack.enter_context(InstanceLock(task.state_folder, clock, links.stop)) if live else None
@@ -239,6 +254,9 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         checkpoints,
         reloader,
     )
+    if executor is not None:
+        now = (lambda: info) if reloader is None else (lambda: reloader.info)
+        pipeline.process_on(_blocks(executor, links, hooks, now, clock, config, session_id))
     memory.attach(getattr(source, "resize", None), lambda: pipeline.state)
     reporter = Reporter(
         folder,
@@ -270,7 +288,46 @@ def assemble(task: Task, clock: Clock, links: Links, session_id: str, stack: Exi
         instance=instance,
         reloader=reloader,
         simulator=simulator,
+        executor=executor,
     )
+
+
+def _executor(
+    task: Task, config: Config, plugins: Sequence[LoadedPlugin], backend: str, stack: ExitStack
+) -> tuple[Config, Executor | None]:
+    """Return where chunks are processed, and the configuration with chunks that fit it."""
+    if config.engine.executor == "single":
+        return config, None
+    problems = elsewhere_problems(plugins, config.hooks.owner, backend)
+    if problems:
+        raise ConfigError(problems)
+    executor = task.executor or stack.enter_context(open_executor(config.engine))
+    most = min(config.max_chunk_events, config.engine.block_events)
+    return attrs.evolve(config, max_chunk_events=most), executor
+
+
+def _blocks(
+    executor: Executor,
+    links: Links,
+    hooks: Dispatcher,
+    info: Callable[[], SessionInfo],
+    clock: Clock,
+    config: Config,
+    session_id: str,
+) -> Blocks:
+    def now() -> Config:
+        return links.reloaded().config
+
+    make_order = OrderMaker(
+        session_id,
+        hooks,
+        lambda: now().hooks.owner,
+        lambda: now().plugins,
+        info,
+        same_machine=not config.engine.scheduler,
+    )
+    patience_s = _OF_STOP * config.hooks.stop_timeout
+    return executor.blocks(Client(make_order, clock, links.stop.is_set, patience_s))
 
 
 def _advised(config: Config, advice: StartAdvice, *, live: bool) -> Config:

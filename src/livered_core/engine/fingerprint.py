@@ -27,6 +27,7 @@ NOT_REDUCTION: Final = frozenset(
     (
         "checkpoint",
         "dashboard",
+        "engine",
         "limits",
         "log",
         "mantid",
@@ -46,7 +47,8 @@ CODE: Final = (".py", ".so", ".toml", ".xml", ".json")
 """Endings of files of a package that may change what it does."""
 CORE_CODE: Final = "the code of livered"
 """Name of the digest of livered's own code."""
-_CORE: Final = "livered_core"
+CORE_PACKAGE: Final = "livered_core"
+"""Name of livered's own package."""
 
 
 def fingerprint(loaded: LoadedConfiguration, plugins: Sequence[LoadedPlugin]) -> dict[str, str]:
@@ -76,14 +78,14 @@ def fingerprint(loaded: LoadedConfiguration, plugins: Sequence[LoadedPlugin]) ->
     parts = {
         "the configuration": _digest(settings),
         "the choice of plugins": _digest([plugin.name for plugin in reducing]),
-        CORE_CODE: code_digest(_CORE),
+        CORE_CODE: code_digest(CORE_PACKAGE),
         "the version of Python or numpy": _digest(
             [sys.implementation.name, sys.version_info[:2], platform.machine(), _version("numpy")]
         ),
     }
     for plugin in reducing:
         own = plain(config.plugins.get(plugin.name))
-        packages = _packages(type(plugin.instance))
+        packages = packages_of(type(plugin.instance))
         parts[f"the settings of plugin {plugin.name}"] = _digest(own)
         parts[f"the code of plugin {plugin.name}"] = _digest(
             [plugin.distribution, plugin.version, [code_digest(package) for package in packages]]
@@ -126,7 +128,9 @@ def code_digest(package: str) -> str:
 
 def allowed_modules(plugins: Sequence[LoadedPlugin]) -> frozenset[str]:
     """Name the top-level packages from which a checkpoint may hold classes: livered's and those of the plugins."""
-    return frozenset((_CORE, *(name for plugin in plugins for name in _packages(type(plugin.instance)))))
+    return frozenset(
+        (CORE_PACKAGE, *(name for plugin in plugins for name in packages_of(type(plugin.instance))))
+    )
 
 
 def _reduces(plugin: LoadedPlugin) -> bool:
@@ -134,10 +138,10 @@ def _reduces(plugin: LoadedPlugin) -> bool:
     return keeps_state(cls) or any(hook in TRANSFORMS for hook in implemented_hooks(cls))
 
 
-def _packages(cls: type) -> list[str]:
+def packages_of(cls: type) -> list[str]:
     """Name the top-level packages that a plugin's class and those that it inherits from are in, but for livered's."""
     tops = {base.__module__.partition(".")[0] for base in cls.__mro__}
-    return sorted(tops - {_CORE} - sys.stdlib_module_names)
+    return sorted(tops - {CORE_PACKAGE} - sys.stdlib_module_names)
 
 
 def _files(package: str) -> Iterator[tuple[str, Path]]:
@@ -148,7 +152,7 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
     FileNotFoundError
         When it has none: it is in an archive, or was typed in.
     """
-    module = livered_core if package == _CORE else sys.modules.get(package)
+    module = livered_core if package == CORE_PACKAGE else sys.modules.get(package)
     roots = [Path(root) for root in getattr(module, "__path__", ())]
     if not roots:
         single = getattr(module, "__file__", None)

@@ -10,6 +10,7 @@ import attrs
 
 from livered_core.engine.checkpoint_writer import CheckpointStatus
 from livered_core.engine.disk_watch import DiskStatus
+from livered_core.engine.executors import ExecutorStatus
 from livered_core.engine.memory_guard import MemoryStatus
 from livered_core.engine.plugin_rows import PluginRow, rows_as_dicts
 from livered_core.errors import LiveredError
@@ -96,6 +97,8 @@ class Health:
         where nothing is taken up.
     plugins
         The plugins that run, and what their hooks have done, in the order of their calls.
+    executor
+        How what processes chunks elsewhere does; None where they are processed here.
     """
 
     phase: Phase
@@ -126,6 +129,7 @@ class Health:
     disk: DiskStatus | None = None
     reload: Mapping[str, Any] | None = None
     plugins: tuple[PluginRow, ...] = ()
+    executor: ExecutorStatus | None = None
 
     @property
     def lag_s(self) -> float | None:
@@ -269,6 +273,7 @@ def health_as_dict(health: Health) -> dict[str, Any]:
         "reload": None if health.reload is None else dict(health.reload),
         "sinks": [attrs.asdict(sink) for sink in health.sinks],
         "plugins": rows_as_dicts(health.plugins),
+        "executor": None if health.executor is None else attrs.asdict(health.executor),
         "logs": logs,
         "logs_left_out": logs_left_out,
     }

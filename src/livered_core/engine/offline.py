@@ -12,6 +12,8 @@ import attrs
 
 from livered_core.clocks import Clock
 from livered_core.config import Config
+from livered_core.engine.executors import Executor
+from livered_core.engine.handed_over import HandedOver
 from livered_core.engine.health import Health, failure_sentence
 from livered_core.engine.native import native_settings
 from livered_core.engine.session import Session
@@ -143,6 +145,8 @@ class OfflineReduction:
         written again.
     environ
         For the place of the run directory.
+    executor
+        Where chunks are processed, the same for several recordings; None for the configured one.
     """
 
     def __init__(
@@ -152,6 +156,7 @@ class OfflineReduction:
         clock: Clock,
         earlier: Mapping[int, str],
         environ: dict[str, str],
+        executor: Executor | None = None,
     ) -> None:
         self._recording = recording
         self._earlier = earlier
@@ -162,25 +167,28 @@ class OfflineReduction:
         """The state just before the last run ended; None where none has begun."""
         self.missing: set[str] = set()
         """Sentences on what was lost of its runs; in their updates as well."""
-        self.n_done = 0
-        """Events of all chunks that have been reduced."""
-        self.n_in_hand = 0
-        """Events of the chunk that is being reduced."""
+        self.handed = HandedOver()
+        """The events of its chunks."""
         self.ended_early = False
         """After the session: whether it was asked to stop before the recording's end."""
         self.session = Session(
             loaded, clock, recording=recording, make_source=self._make_source, environ=environ
         )
         """The session, to be run."""
+        if executor is not None:
+            self.session.process_on(executor)
 
-    def fraction(self) -> float:
-        """Return how much of the recording has been reduced, 0 to 1; safe from any thread."""
-        health = self.session.health()
-        if health is None:
-            return 0.0
-        left = self.n_in_hand + health.source.waiting_events
-        share = self.n_done / (self.n_done + left) if left else 1.0
-        return (health.source.read_fraction or 0.0) * share
+    def progress(self, health: Health) -> tuple[float, int]:
+        """Return how much of the recording has been reduced, 0 to 1, and its events; safe from any thread.
+
+        Parameters
+        ----------
+        health
+            A snapshot of the session.
+        """
+        elsewhere = 0 if health.executor is None else health.executor.in_flight
+        share = self.handed.share(health.source.waiting_events, elsewhere)
+        return (health.source.read_fraction or 0.0) * share, self.handed.reduced(elsewhere)
 
     def problems(self) -> list[str]:
         """Return one sentence for each thing that went wrong; called after the session has ended."""
@@ -281,10 +289,9 @@ class _WholeRuns:
     def take_chunk(self, chunk: Chunk) -> None:
         if self._stopped():
             return
-        self._reduction.n_in_hand = chunk.n_events
+        self._reduction.handed.begin(chunk.n_events)
         self._consumer.take_chunk(chunk)
-        self._reduction.n_done += chunk.n_events
-        self._reduction.n_in_hand = 0
+        self._reduction.handed.end()
 
     def replay_wanted(self) -> str:
         return self._consumer.replay_wanted()

@@ -16,6 +16,7 @@ from livered_core.chunking.position import StreamPosition
 from livered_core.clocks import Clock
 from livered_core.config import Config
 from livered_core.engine.assembly import Links, Parts, Task, assemble
+from livered_core.engine.executors import Executor
 from livered_core.engine.hanging import Hanging
 from livered_core.engine.health import Health, Phase, failure_sentence, health_of
 from livered_core.engine.instance_lock import LostInstance
@@ -29,7 +30,7 @@ from livered_core.model import Result, RunEndReason, RunInfo, Update
 from livered_core.publish.latest import Latest
 from livered_core.recording import Recording
 from livered_core.simulator.process import StartCancelled
-from livered_core.sources.base import Source
+from livered_core.sources.base import Source, SourceStatus
 from livered_core.sources.native import NativeSource
 
 _log = logging.getLogger(__name__)
@@ -106,6 +107,10 @@ class Session:
         """Have somebody told of each call of a hook, on its thread; called before `run`."""
         self._task = attrs.evolve(self._task, listener=listener)
 
+    def process_on(self, executor: Executor) -> None:
+        """Have chunks processed by an executor that is the caller's, where the configuration wants one; before `run`."""
+        self._task = attrs.evolve(self._task, executor=executor)
+
     def running_calls(self) -> tuple[RunningCall, ...]:
         """Return the calls of hooks that have not come back. Safe from any thread."""
         return () if self._parts is None else self._parts.hooks.running()
@@ -131,8 +136,9 @@ class Session:
         parts = self._parts
         if parts is None:
             return None
+        executor = None if parts.executor is None else parts.executor.status()
         reduction = health_of(
-            parts.source.status(),
+            _source_status(parts),
             parts.pipeline,
             self._latest.snapshot(),
             parts.worker.status(),
@@ -148,6 +154,7 @@ class Session:
             disk=parts.disks.status(),
             reload=reload,
             plugins=parts.plugins.rows(reload),
+            executor=executor,
         )
 
     def _own_phase(self) -> Phase | None:
@@ -284,7 +291,7 @@ class Session:
     def _hangs(self, parts: Parts) -> bool:
         """Look whether the reduction, asked to stop, does not get on any more."""
         waited_s = self._hanging.waited_s(
-            parts.source.status(), self._clock.monotonic(), asked_to_stop=self._stop.is_set()
+            _source_status(parts), self._clock.monotonic(), asked_to_stop=self._stop.is_set()
         )
         if waited_s is None:
             return False
@@ -316,3 +323,11 @@ class Session:
         parts.results.close()
         for sentence in self._unsent:
             _log.error("%s", sentence)
+
+
+def _source_status(parts: Parts) -> SourceStatus:
+    """Return the source's snapshot; whoever waits for workers, and looks for them, gets on."""
+    status = parts.source.status()
+    if parts.executor is None:
+        return status
+    return attrs.evolve(status, turns=status.turns + parts.executor.status().turns)

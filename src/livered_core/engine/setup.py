@@ -47,6 +47,8 @@ SIMULATED_DEFAULTS: Mapping[str, Any] = {
     "output_dir": "output/{instrument}-simulated",
 }
 """What ``--simulate`` changes: curves that grow while one looks, and files apart from those of real runs."""
+MANY_SESSIONS = "many_sessions"
+"""Class attribute with which a plugin says that one instance may be told of one session after another."""
 RECORDED_DEFAULTS: Mapping[str, Any] = {"output_dir": "output/{instrument}-recorded"}
 """What ``--source`` with a recording changes: files apart from those that were made live."""
 
@@ -67,12 +69,16 @@ class LoadedConfiguration:
     plugins
         The plugins' entries with their classes, in the order of their calls: the instrument's, the built-in
         ones, then the others in the order of the configuration.
+    kept
+        Instances of plugins that serve one session after another (``many_sessions``), by name; filled by
+        `make_plugins`. None where each session has instances of its own.
     """
 
     config: Config
     merged: Merged
     instrument: PluginEntry | None
     plugins: tuple[tuple[PluginEntry, type], ...]
+    kept: dict[str, LoadedPlugin] | None = None
 
     @property
     def instrument_settings(self) -> Any:
@@ -204,13 +210,24 @@ def make_plugins(loaded: LoadedConfiguration, backend: str) -> list[LoadedPlugin
         When a plugin cannot be set up.
     """
     config = loaded.config
-    plugins = [instantiate(entry, cls, config.plugins.get(entry.name)) for entry, cls in loaded.plugins]
+    plugins = [_instance(entry, cls, loaded) for entry, cls in loaded.plugins]
     problems = session_problems(plugins, config.hooks.owner, backend)
     for plugin in plugins:
         problems += plugin_problems(plugin)
     if problems:
         raise ConfigError(problems)
     return plugins
+
+
+def _instance(entry: PluginEntry, plugin_class: type, loaded: LoadedConfiguration) -> LoadedPlugin:
+    """Return an instance for a session: a new one, or that of the session before where the plugin says that it may."""
+    kept = loaded.kept
+    if kept is not None and entry.name in kept:
+        return kept[entry.name]
+    plugin = instantiate(entry, plugin_class, loaded.config.plugins.get(entry.name))
+    if kept is not None and getattr(plugin_class, MANY_SESSIONS, False) is True:
+        kept[entry.name] = plugin
+    return plugin
 
 
 def plugin_problems(plugin: LoadedPlugin, method: str = "check") -> list[str]:

@@ -141,19 +141,30 @@ class Calls:
             What it returned, or raised.
         """
         seconds = self._clock.monotonic() - call.since_s
-        key = (call.plugin, call.hook)
         with self._lock:
             self._running.pop(id(call), None)
-            so_far = self._statistics.get(key, CallStatistics())
-            self._statistics[key] = attrs.evolve(
-                so_far,
-                calls=so_far.calls + 1,
-                last_s=seconds,
-                total_s=so_far.total_s + seconds,
-                longest_s=max(so_far.longest_s, seconds),
-            )
+            self._count(call.plugin, call.hook, seconds)
         if self._listener is not None:
             self._listener(_finished(call, seconds, arguments, answer, raised))
+
+    def note(self, finished: FinishedCall) -> None:
+        """Note a call that was made, and has come back, in another process."""
+        with self._lock:
+            self._count(finished.plugin, finished.hook, finished.seconds)
+        if self._listener is not None:
+            # The clock of the other process counts from elsewhere.
+            self._listener(attrs.evolve(finished, began_s=self._clock.monotonic() - finished.seconds))
+
+    def _count(self, plugin: str, hook: str, seconds: float) -> None:
+        """Count a call; for who has the lock."""
+        so_far = self._statistics.get((plugin, hook), CallStatistics())
+        self._statistics[plugin, hook] = attrs.evolve(
+            so_far,
+            calls=so_far.calls + 1,
+            last_s=seconds,
+            total_s=so_far.total_s + seconds,
+            longest_s=max(so_far.longest_s, seconds),
+        )
 
     def running(self) -> tuple[RunningCall, ...]:
         """Return the calls that have not come back, in the order in which they began."""
@@ -174,22 +185,28 @@ class Calls:
         self, plugin: LoadedPlugin, hook: str, error: BaseException, chunk_sequence: int | None
     ) -> HookFailure:
         """Count a failure and describe it."""
-        key = (plugin.name, hook)
-        text = words_of(error)
+        return self.failed_elsewhere(
+            HookFailure(
+                plugin=plugin.name,
+                version=plugin.version,
+                hook=hook,
+                error=words_of(error),
+                traceback=trace_of(error),
+                chunk_sequence=chunk_sequence,
+                consecutive=1,
+            )
+        )
+
+    def failed_elsewhere(self, failure: HookFailure) -> HookFailure:
+        """Count a failure that was described already, and return it with the length of its row."""
+        key = (failure.plugin, failure.hook)
         with self._lock:
             self._consecutive[key] = self._consecutive.get(key, 0) + 1
             so_far = self._statistics.get(key, CallStatistics())
-            self._statistics[key] = attrs.evolve(so_far, failures=so_far.failures + 1, last_error=text)
-            consecutive = self._consecutive[key]
-        return HookFailure(
-            plugin=plugin.name,
-            version=plugin.version,
-            hook=hook,
-            error=text,
-            traceback=trace_of(error),
-            chunk_sequence=chunk_sequence,
-            consecutive=consecutive,
-        )
+            self._statistics[key] = attrs.evolve(
+                so_far, failures=so_far.failures + 1, last_error=failure.error
+            )
+            return attrs.evolve(failure, consecutive=self._consecutive[key])
 
     def statistics(self) -> dict[tuple[str, str], CallStatistics]:
         """Return a snapshot: (plugin, hook) to its statistics."""

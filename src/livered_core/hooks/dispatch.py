@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from livered_core.clocks import Clock
 from livered_core.errors import DataModelError, HookError, SinkLater
 from livered_core.hooks.calls import CallListener, Calls, CallStatistics, RunningCall
+from livered_core.hooks.elsewhere import HOOK, TELL, Answer
 from livered_core.hooks.registry import LoadedPlugin
 from livered_core.hooks.table import CONTAINED, DEFAULTS, Table
 from livered_core.model import Chunk, HookFailure, Receipt, Result, RunEndReason, RunInfo, SessionInfo, Update
@@ -169,6 +170,44 @@ class Dispatcher:
         answer = self._transform("process_chunk", chunk.sequence, check=_is_something, chunk=chunk, run=run)
         self._notice_default(answer)
         return answer
+
+    def processed_elsewhere(self, answer: Answer, chunk: Chunk, run: RunInfo) -> Any:
+        """Take what came of process_chunk in another process, as `process_chunk` returns it.
+
+        Parameters
+        ----------
+        answer
+            What came back.
+        chunk, run
+            What it was called with.
+
+        Raises
+        ------
+        HookError
+            When a plugin failed, there or in being told of it here.
+        """
+        for said in answer.said:
+            logging.getLogger(said.logger).log(said.level, "%s", said.text)
+        for call in answer.calls:
+            self._calls.note(call)
+        for failure in answer.contained:
+            self.report(self._calls.failed_elsewhere(failure), run)
+        if answer.failure is not None:
+            raise HookError(self._calls.failed_elsewhere(answer.failure))
+        table = self._table
+        for plugin in table.plugins:
+            tell = getattr(plugin.instance, TELL, None)
+            if tell is None:
+                continue
+            try:
+                tell(chunk)
+            except CONTAINED as error:
+                raise HookError(self._calls.failed(plugin, HOOK, error, chunk.sequence)) from error
+        table.answered_elsewhere(answer.answered_by, answer.processed)
+        for plugin in (*table.plugins, DEFAULTS):
+            self._calls.succeeded(plugin, HOOK)
+        self._notice_default(answer.processed)
+        return answer.processed
 
     def _notice_default(self, answer: Any) -> None:
         """Say once that livered reduces in the place of a plugin, which may have forgotten to return something."""

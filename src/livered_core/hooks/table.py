@@ -115,6 +115,12 @@ class Table:
             # The chunk and what was accumulated before are not held until the next call.
             self._trail.arguments = {}
 
+    def answered_elsewhere(self, name: str, answer: Any) -> None:
+        """Take note of who answered a transform in another process, as if it had been called here."""
+        self._trail = Trail()
+        self._trail.note_answer(self._by_name.get(name, DEFAULTS), answer)
+        self._trail.answer = None
+
     @property
     def trail(self) -> Trail:
         """Of the newest call of a transform."""

@@ -7,6 +7,7 @@
     an update is due   post_process → publish → (publish thread) post_publish
     the run ends       post_process, final → publish → (publish thread) post_publish → run_ended
 
+Where chunks are processed elsewhere, process_chunk is called there, and accumulate here, in the order of the chunks.
 A source (native or Mantid) calls the methods below, from one thread at a time.
 """
 
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import attrs
 
@@ -27,11 +30,14 @@ from livered_core.hooks.markers import SKIP, BegunAnew
 from livered_core.model import Chunk, Result, RunEndReason, RunInfo, SlowLog, Update
 from livered_core.reduction.keeping import Checkpoints, NoCheckpoints
 from livered_core.reduction.run_state import RunState
+from livered_core.reduction.underway import Blocks, Processed, Underway
 
 _log = logging.getLogger(__name__)
 
 FINAL_REASONS = (RunEndReason.ENDED, RunEndReason.REPLACED)
 """Ends of a run after which no data of it will come."""
+
+_NOT_BACK = "livered ended before all chunks had come back from its workers."
 
 
 class TooManyFailures(LiveredError):  # noqa: N818
@@ -99,6 +105,7 @@ class Pipeline:
         self._settings = settings
         self._checkpoints = checkpoints or NoCheckpoints()
         self._reloading = reloading
+        self._underway: Underway | None = None
         self._first_missing = settings.first_missing
         self._newest: Chunk | None = None
         # The run in hand as it was between two chunks, with the place in the stream that belongs to it.
@@ -111,6 +118,10 @@ class Pipeline:
         self._replay_wanted = ""
         self._comes_again = False
         self._logs: Mapping[str, SlowLog] = {}
+
+    def process_on(self, blocks: Blocks) -> None:
+        """Have chunks processed elsewhere; called before the source runs."""
+        self._underway = Underway(blocks, self._merge, self._given_up)
 
     @property
     def logs(self) -> Mapping[str, SlowLog]:
@@ -151,6 +162,7 @@ class Pipeline:
             self._state = None
             return why
         self._resting = (state, position)
+        self._begin_elsewhere(state.run)
         if not ended:
             # What was seen before is seen again at once.
             self.update_due()
@@ -163,6 +175,10 @@ class Pipeline:
 
     def position_reached(self, position: StreamPosition) -> None:
         """Note where in the stream the run in hand stands, with all chunks before reduced."""
+        if self._underway is None or not self._underway.reached(position):
+            self._rest(position)
+
+    def _rest(self, position: StreamPosition) -> None:
         # What is reduced until the run has begun again is not gone on from: without it the run comes again as well.
         if self._state is not None and not self._comes_again:
             self._resting = (self._state, position)
@@ -192,6 +208,7 @@ class Pipeline:
         self._last_result = None
         _log.info("Run %d began: %s", run.number, run.title or "no title yet")
         self._hooks.run_started(run)
+        self._begin_elsewhere(run)
 
     def run_changed(self, run: RunInfo) -> None:
         """Take up what became known of the run in hand, such as its title."""
@@ -215,6 +232,11 @@ class Pipeline:
         self._resting = self._newest = None
         self._comes_again = False
         self._hooks.run_started(state.run)
+        self._begin_elsewhere(state.run)
+
+    def _begin_elsewhere(self, run: RunInfo) -> None:
+        if self._underway is not None:
+            self._underway.begin(run)
 
     def data_missing(self, sentence: str) -> None:
         """Note that data of the run in hand were lost before they came here."""
@@ -223,7 +245,7 @@ class Pipeline:
             self._state = self._state.with_missing(sentence)
 
     def take_chunk(self, chunk: Chunk) -> None:
-        """Reduce a chunk of the run in hand.
+        """Reduce a chunk of the run in hand, or send it to where it is processed.
 
         Raises
         ------
@@ -235,12 +257,35 @@ class Pipeline:
         self._logs = chunk.logs
         if self._reloading is not None:
             self._newest = cut_chunk(chunk)
+        if self._underway is None:
+            self._reduce(chunk, state.run, partial(self._hooks.process_chunk, chunk, state.run))
+        else:
+            self._underway.send(chunk, state.run)
+
+    def _merge(self, done: Processed, position: StreamPosition | None) -> None:
+        """Reduce a chunk that was processed elsewhere, with those before it reduced."""
+        taken = partial(self._hooks.processed_elsewhere, done.answer, done.chunk, done.run)
+        self._reduce(done.chunk, done.run, taken)
+        if position is not None:
+            self._rest(position)
+
+    def _given_up(self, chunks: tuple[Chunk, ...]) -> None:
+        """Count chunks that did not come back in time for the end of the session."""
+        state = self._running().with_missing(_NOT_BACK)
+        for chunk in chunks:
+            state = state.with_dropped(chunk)
+        self._state = state
+        numbers = ", ".join(str(chunk.sequence) for chunk in chunks)
+        _log.warning("Run %d: chunks %s are not waited for: %s", state.run.number, numbers, _NOT_BACK)
+
+    def _reduce(self, chunk: Chunk, run: RunInfo, process: Callable[[], Any]) -> None:
+        state = self._running()
         try:
-            processed = self._hooks.process_chunk(chunk, state.run)
+            processed = process()
             if processed is SKIP:
                 self._state = state.with_skipped(chunk, self._hooks.answered_by)
             else:
-                accumulated = self._hooks.accumulate(state.accumulated, processed, chunk, state.run)
+                accumulated = self._hooks.accumulate(state.accumulated, processed, chunk, run)
                 if isinstance(accumulated, BegunAnew):
                     state, accumulated = self._begun_anew(state, accumulated.why), accumulated.data
                 self._state = state.with_chunk(chunk, accumulated)
@@ -257,9 +302,11 @@ class Pipeline:
 
     def _take_up_changes(self) -> None:
         """Let changed plugins take the place of these, between two calls of hooks."""
-        reloading, state = self._reloading, self._state
+        reloading = self._reloading
         if reloading is None or not reloading.wanted:
             return
+        self._settle()
+        state = self._state
         boundary = Boundary(accumulated=None if self._kept is None else self._kept.accumulated)
         if state is not None:
             boundary = Boundary(
@@ -290,6 +337,13 @@ class Pipeline:
             )
             if self._resting is not None:
                 self._resting = (self._state, self._resting[1])
+        if state is not None:
+            self._begin_elsewhere(state.run)
+
+    def _settle(self) -> None:
+        """Wait for what is elsewhere, and merge it."""
+        if self._underway is not None and self._state is not None:
+            self._underway.settle()
 
     def replay_wanted(self) -> str:
         """Say once why the run in hand should come again from its start; empty when it should not."""
@@ -305,6 +359,7 @@ class Pipeline:
             When a hook has failed too often in a row.
         """
         self._take_up_changes()
+        self._settle()
         if self._state is not None and self._state is not self._shown:
             self._update(final=False)
 
@@ -316,6 +371,15 @@ class Pipeline:
         TooManyFailures
             When a hook has failed too often in a row; the run is ended all the same.
         """
+        try:
+            if reason is not RunEndReason.SESSION_FAILED:
+                self._settle()
+        finally:
+            if self._underway is not None:
+                self._underway.give_up()
+            self._end(reason)
+
+    def _end(self, reason: RunEndReason) -> None:
         final = reason in FINAL_REASONS
         rested = self._rested()
         try:

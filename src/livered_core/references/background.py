@@ -94,7 +94,9 @@ class Background:
             self._entries[name] = entry
             self._waiting.append(entry)
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._work, name="livered-references", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work, args=(self._stop,), name="livered-references", daemon=True
+                )
                 self._thread.start()
             self._changed.notify_all()
 
@@ -145,6 +147,17 @@ class Background:
                     return False
             return not self._stop.is_set()
 
+    def reopen(self) -> None:
+        """After `close`: take jobs again. What was ready is, and what was not must be asked for again."""
+        with self._changed:
+            if not self._stop.is_set():
+                return
+            self._stop, self._thread = threading.Event(), None
+            self._waiting.clear()
+            self._entries = {
+                name: entry for name, entry in self._entries.items() if isinstance(entry.state, Ready)
+            }
+
     def close(self) -> None:
         """Ask the job that runs to end, and wait a few seconds for it."""
         with self._changed:
@@ -155,11 +168,11 @@ class Background:
         if self._thread is not None:
             self._thread.join(_LEAVE_BEHIND_S)
 
-    def _work(self) -> None:
+    def _work(self, stop: threading.Event) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting) or self._stop.is_set())
-                if self._stop.is_set():
+                self._changed.wait_for(lambda: bool(self._waiting) or stop.is_set())
+                if stop.is_set():
                     return
                 entry = self._waiting.pop(0)
             state = self._do(entry)
