@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from rows import Row, arguments, best_of, finish
 
 import livered_nom
 from livered_core import Chunk, EventBatch, InstrumentDefinition, RunInfo, SessionInfo
@@ -70,35 +71,73 @@ def checkpoint(accumulated: Any, plugins: dict[str, Any]) -> Checkpoint:
     return Checkpoint(RunState(RUN, accumulated), position, plugins, {"the configuration": "1"}, START_NS)
 
 
-def show(name: str, kept: Checkpoint, folder: Path, reducing_ms: float | None) -> None:
+def kept(name: str, what: str, kept: Checkpoint, folder: Path, reducing_ms: float) -> list[Row]:
+    """Measure the way of one checkpoint to the disk and back."""
     store = CheckpointStore(folder, 4 << 30)
     size = store.save(kept)
     data = b"".join(encode(kept))
-    print(f"{name}: {size / 1e6:.2f} MB")
-    print(f"  describe, copying nothing     {milliseconds(lambda: encode(kept)):8.2f} ms")
-    saving = milliseconds(lambda: store.save(kept))
-    print(
-        f"  describe, checksum, write, sync {saving:6.1f} ms ({saving / EVERY_S / 10:.2f} % of {EVERY_S:.0f} s)"
-    )
-    print(f"  make it again from bytes      {milliseconds(lambda: decode(data, lambda _: True)):8.2f} ms")
-    loading = milliseconds(lambda: store.load(kept.fingerprint, lambda _: True))
-    print(f"  read, check, make it again    {loading:8.1f} ms")
     writer = CheckpointWriter(store, SystemClock(), EVERY_S)
     # A thread that writes all the time is the worst that can be beside the reduction.
     offering = milliseconds(lambda: writer.offer(attrs.evolve(kept)))
     writer.close(None, 60)
-    print(f"  offer, all that the reduction waits {offering:6.3f} ms", end="")
-    print("" if reducing_ms is None else f" ({offering / reducing_ms * 100:.3f} % of reducing a chunk)")
+    saving = milliseconds(lambda: store.save(kept))
+    loading = milliseconds(lambda: store.load(kept.fingerprint, lambda _: True))
+    describing = milliseconds(lambda: encode(kept))
+    making = milliseconds(lambda: decode(data, lambda _: True))
+
+    def row(key: str, said: str, value: float, beside: str = "", to: float = 0.0, note: str = "") -> Row:
+        ratio = value / to if to else None
+        return Row(f"checkpoint.{name}.{key}", said, value, "ms", beside, ratio, better="lower", note=note)
+
+    every = f"{EVERY_S:.0f} s, how often it is written"
+    written = row(
+        "save",
+        f"a checkpoint of {what}, {size / 1e6:.1f} MB",
+        saving,
+        every,
+        EVERY_S * 1e3,
+        "on its own thread",
+    )
+    chunk = "reducing and adding a chunk of 3 million events"
+    waited = row("offer", "what the reduction waits for it", offering, chunk, reducing_ms)
+    told = f"describing {describing:.2f} ms, making it again from bytes {making:.2f} ms"
+    return [written, waited, row("load", "reading it again at a start", loading, note=told)]
+
+
+def beside_reducing(reduce: Callable[[], Any], nom: NomPlugin, folder: Path, quick: bool) -> Row:
+    """Reduce chunks with and without a checkpoint after each, by turns."""
+    writer = CheckpointWriter(CheckpointStore(folder, 4 << 30), SystemClock(), EVERY_S)
+
+    def with_one() -> None:
+        writer.offer(checkpoint(reduce(), {"nom": nom.save_state()}))
+
+    alone, beside = best_of(1.0 if quick else 3.0, reduce, with_one)
+    writer.close(None, 60)
+    return Row(
+        key="checkpoint.reducing",
+        what="reducing a chunk of 3 million events, a checkpoint after each",
+        value=beside * 1e3,
+        unit="ms",
+        beside="the same without checkpoints",
+        ratio=beside / alone,
+        better="lower",
+        held=True,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument(
         "--folder", type=Path, help="Where to write; a temporary folder where it is not given."
     )
     parser.add_argument("--events", type=float, default=3.0, help="millions of events in a chunk of 30 s")
     parser.add_argument("--large", type=float, default=50.0, help="megabytes of the large one")
     options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure a checkpoint of NOM, and one of large arrays."""
     path = Path(livered_nom.__file__).with_name("simulated_instrument.xml")
     definition = InstrumentDefinition("NOM", path.read_text(encoding="utf-8"))
     chunk = made_up_chunk(definition, int(options.events * 1e6))
@@ -107,12 +146,15 @@ def main() -> None:
     nom.run_started(RUN)
     counts = nom.process_chunk(chunk)
     reducing_ms = milliseconds(lambda: counts + nom.process_chunk(chunk))
-    print(f"reducing a chunk of {chunk.n_events / 1e6:.1f} million events  {reducing_ms:8.1f} ms")
-    print(f"save_state of NOM               {milliseconds(nom.save_state):8.2f} ms")
+    rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        show("NOM", checkpoint(counts, {"nom": nom.save_state()}), Path(folder), reducing_ms)
+        rows.append(
+            beside_reducing(lambda: counts + nom.process_chunk(chunk), nom, Path(folder), options.quick)
+        )
+        rows += kept("nom", "NOM", checkpoint(counts, {"nom": nom.save_state()}), Path(folder), reducing_ms)
         arrays = [np.random.default_rng(n).random(int(options.large * 1e6) // 80) for n in range(10)]
-        show("large arrays", checkpoint(arrays, {}), Path(folder), None)
+        rows += kept("large", "large arrays", checkpoint(arrays, {}), Path(folder), reducing_ms)
+    return rows
 
 
 if __name__ == "__main__":

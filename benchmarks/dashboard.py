@@ -28,6 +28,7 @@ import attrs
 import numpy as np
 from dashboard_page import chromium, dashboard_of, page_of
 from nomad import SESSION, made_up_chunk
+from rows import Row, arguments, finish
 
 import livered_nom
 from livered_core import Curve, InstrumentDefinition, Result, RunInfo, Update
@@ -206,9 +207,10 @@ def status_of(run: RunInfo) -> dict[str, Any]:
     }
 
 
-def say(what: str, seconds: Sequence[float]) -> None:
+def row(key: str, what: str, seconds: Sequence[float], note: str = "", **more: Any) -> Row:
     median, worst = statistics.median(seconds), max(seconds)
-    print(f"  {what:<46} {median * 1e3:8.2f} ms in the median, {worst * 1e3:8.2f} ms at worst")
+    said = f"{worst * 1e3:.3g} ms at worst" + (f"; {note}" if note else "")
+    return Row(f"dashboard.{key}", what, median * 1e3, "ms", better="lower", note=said, **more)
 
 
 def timed(work: Callable[[], object], times: int) -> list[float]:
@@ -220,7 +222,7 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
     return seconds
 
 
-def measure_engine(engine: Engine, results: list[Result], updates: int) -> None:
+def measure_engine(key: str, what: str, engine: Engine, results: list[Result], updates: int) -> list[Row]:
     calls, written = [], []
     for number in range(updates):
         start = time.perf_counter()
@@ -228,10 +230,8 @@ def measure_engine(engine: Engine, results: list[Result], updates: int) -> None:
         calls.append(time.perf_counter() - start)
         engine.wait(version)
         written.append(time.perf_counter() - start)
-    say("publishing, for the reduction thread", calls)
-    say("until latest.json is there", written)
     # What another thread of Python notices: a little work of its own, alone and while results are written.
-    alone = timed(little_work, 2000)
+    alone = timed(little_work, 1000)
     running = True
 
     def publish_all_the_time() -> None:
@@ -242,18 +242,32 @@ def measure_engine(engine: Engine, results: list[Result], updates: int) -> None:
 
     thread = threading.Thread(target=publish_all_the_time)
     thread.start()
-    beside = timed(little_work, 2000)
+    beside = timed(little_work, 1000)
     running = False
     thread.join()
-    say("1 ms of work of another thread, alone", alone)
-    say("the same while results are written all the time", beside)
+    data = (engine.directory.path / LATEST).read_bytes()
+    packed = len(gzip.compress(data, 1))
+    size = f"{len(data) / 1e3:.0f} kB, {packed / 1e3:.0f} kB by gzip"
+    return [
+        row(f"{key}.publish", f"publishing {what}: the reduction thread's part", calls),
+        row(f"{key}.written", f"publishing {what}: until `latest.json` is there", written, size),
+        row(
+            f"{key}.other_threads",
+            f"1 ms of work of another thread while {what} is written all the time",
+            beside,
+            beside="the same alone",
+            ratio=statistics.median(beside) / statistics.median(alone),
+        ),
+    ]
 
 
 def little_work() -> int:
     return sum(range(60_000))
 
 
-def measure_browser(engine: Engine, results: list[Result], updates: int, address: str) -> None:
+def measure_browser(
+    key: str, what: str, engine: Engine, results: list[Result], updates: int, address: str
+) -> list[Row]:
     with page_of(address) as (page, wire):
         page.wait_for_timeout(1000)
         first = dict(wire)
@@ -268,39 +282,45 @@ def measure_browser(engine: Engine, results: list[Result], updates: int, address
             # Not in step with whoever looks how often.
             page.wait_for_timeout(100 + 37 * (number % 7))
         per_update = sum(size for path, size in wire.items() if path.endswith("/latest")) / updates
-    say("from post_process done to pixels", late)
-    say("of that, drawing the curves", draws)
     data = sum(size for path, size in first.items() if path.startswith("/api/"))
     own = sum(size for path, size in first.items()) - data - first.get("/plotly.js", 0)
-    print(
-        f"  first load over the wire: plotly.js {first.get('/plotly.js', 0) / 1e3:.0f} kB, page {own / 1e3:.0f} kB, "
-        f"data {data / 1e3:.0f} kB; each update {per_update / 1e3:.0f} kB"
+    wired = (
+        f"over the wire: plotly.js {first.get('/plotly.js', 0) / 1e3:.0f} kB, page {own / 1e3:.0f} kB and "
+        f"data {data / 1e3:.0f} kB once, {per_update / 1e3:.0f} kB at each update"
     )
+    return [
+        row(f"{key}.pixels", f"{what}: from a result to pixels in a browser", late, wired),
+        row(f"{key}.drawing", f"{what}: of that, drawing the curves", draws),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--updates", type=int, default=50)
+    parser = arguments(__doc__)
+    parser.add_argument("--updates", type=int, default=8)
     options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure six banks, and NOMAD with its views."""
+    updates = 5 if options.quick else options.updates
     run = RunInfo(1, "NOM", "IPTS-0", "benchmark", time.time_ns())
-    for name, results in (
-        ("6 banks of 6000 points", six_banks()),
-        ("NOMAD, with its two views", of_nomad(run)),
+    rows = []
+    for key, what, results in (
+        ("banks", "six banks of 6000 points", six_banks()),
+        ("nom", "NOMAD with its views", of_nomad(run)),
     ):
-        print(name)
         with tempfile.TemporaryDirectory() as text:
             folder = Path(text)
             (folder / "run").mkdir(mode=0o700)
             with engine_in(folder) as engine:
-                measure_engine(engine, results, options.updates)
-                data = (engine.directory.path / LATEST).read_bytes()
-                packed = len(gzip.compress(data, 1))
-                print(f"  latest.json: {len(data) / 1e3:.0f} kB, {packed / 1e3:.0f} kB by gzip")
+                rows += measure_engine(key, what, engine, results, updates)
                 if chromium() is None:
-                    print("  no browser: needs playwright, and Chromium (or LIVERED_CHROMIUM)")
+                    print("No browser: its part needs playwright, and Chromium (or LIVERED_CHROMIUM).")
                     continue
                 with dashboard_of(folder) as address:
-                    measure_browser(engine, results, options.updates, address)
+                    rows += measure_browser(key, what, engine, results, updates, address)
+    return rows
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ one run; only their ratios can be compared between machines.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import socket
 import struct
@@ -19,6 +20,7 @@ import time
 from multiprocessing.connection import Connection as Pipe
 
 import numpy as np
+from rows import Row, arguments, best_of, finish
 
 from livered_core.adara import (
     BankedEvents,
@@ -40,6 +42,8 @@ from livered_core.sources.native import NativeSettings, NativeSource
 
 START_NS = 1_790_000_000_000_000_000
 TEMPLATES = 40
+TURNS = 3
+LONGEST_S = 60.0
 PULSE_NS = 16_666_667
 
 
@@ -62,7 +66,7 @@ def pulse(rng: np.random.Generator, n_events: int, n_banks: int) -> bytes:
     return encode(Rtdl(time_ns=START_NS, proton_charge_pc=23_000_000)) + encode(banked)
 
 
-def from_memory(pulses: list[bytes], n_events: int, seconds: float) -> None:
+def from_memory(pulses: list[bytes], n_events: int, seconds: float) -> list[Row]:
     framer = Framer()
     raws = [raw for data in pulses for raw in framer.feed(data) if raw.type == 0x4000]
     columns = np.zeros((2, len(raws) * (n_events + 1000)), np.uint32)
@@ -85,25 +89,31 @@ def from_memory(pulses: list[bytes], n_events: int, seconds: float) -> None:
             flat[at : at + len(each)] = each
             at += len(each)
 
-    rates = {}
-    for name, work in (("into columns", decode), ("plain copy", copy), ("plain sum", read)):
-        work()
-        rates[name] = best_rate(work, len(raws) * n_events, seconds)
-        print(f"from memory, {name}: {rates[name] / 1e6:.0f} M events/s")
-    print(f"  into columns / plain copy: {rates['into columns'] / rates['plain copy']:.2f}")
-
-
-def best_rate(work: object, n_events: int, seconds: float) -> float:
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        work()  # type: ignore[operator]
-        best = max(best, n_events / (time.perf_counter() - began))
-    return best
+    took = best_of(seconds, decode, copy, read)
+    decoded, copied, summed = (len(raws) * n_events / each / 1e6 for each in took)
+    return [
+        Row(
+            key="decode.columns",
+            what="bytes in memory to columns",
+            value=decoded,
+            unit="million events/s",
+            beside="plain copying of the same bytes",
+            ratio=decoded / copied,
+            held=True,
+        ),
+        Row(
+            key="decode.sum",
+            what="the same bytes only added up",
+            value=summed,
+            unit="million events/s",
+            beside="plain copying",
+            ratio=summed / copied,
+        ),
+    ]
 
 
 def send(pipe: Pipe, pulses: list[bytes], n_pulses: int) -> None:
-    """Wait for a client, read its hello or nothing, and send so many pulses with fresh times."""
+    """Wait for clients, one after another, read what each says, and send it so many pulses with fresh times."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         pipe.send(listening.getsockname()[1])
         status = RunStatus(
@@ -112,7 +122,7 @@ def send(pipe: Pipe, pulses: list[bytes], n_pulses: int) -> None:
         end = RunStatus(time_ns=START_NS, run_number=1, run_start_ns=START_NS, status=RunStatusCode.END_RUN)
         buffers = [bytearray(data) for data in pulses]
         rtdl = 16 + struct.unpack_from("<I", pulses[0])[0]
-        for _ in range(2):
+        for _ in range(2 * TURNS):
             connection, _ = listening.accept()
             with connection:
                 connection.recv(64)
@@ -124,7 +134,9 @@ def send(pipe: Pipe, pulses: list[bytes], n_pulses: int) -> None:
                         struct.pack_into("<II", data, at, *divmod(time_ns, 10**9))
                     connection.sendall(data)
                 connection.sendall(encode(end))
-                connection.recv(64)
+                # Who throws the bytes away leaves the last ones.
+                with contextlib.suppress(ConnectionResetError):
+                    connection.recv(64)
 
 
 class Counting:
@@ -154,30 +166,52 @@ class Counting:
         self.ended.set()
 
 
-def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> None:
+def over_loopback(pulses: list[bytes], n_events: int, n_pulses: int) -> Row:
     ours, theirs = multiprocessing.Pipe()
     sender = multiprocessing.get_context("spawn").Process(
         target=send, args=(theirs, pulses, n_pulses), daemon=True
     )
     sender.start()
-    port = ours.recv()
-    size = n_pulses * len(pulses[0])
+    try:
+        port = ours.recv()
+        size = n_pulses * len(pulses[0])
+        plain = client = 0.0
+        for _ in range(TURNS):
+            plain = max(plain, n_pulses * n_events / thrown_away(port, size))
+            client = max(client, into_chunks(AdaraAddress("127.0.0.1", port), n_pulses * n_events))
+    finally:
+        sender.kill()
+        sender.join()
+    return Row(
+        key="decode.loopback",
+        what="from loopback into chunks, a sender on the same cores",
+        value=client / 1e6,
+        unit="million events/s",
+        beside=f"throwing the same bytes away ({plain / 1e6:.0f} million events/s)",
+        ratio=client / plain,
+        held=True,
+    )
+
+
+def thrown_away(port: int, size: int) -> float:
+    """Receive so many bytes, and give the seconds that it took."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"x")
         room, got = bytearray(1 << 22), 0
         began = time.perf_counter()
         while got < size:
             got += connection.recv_into(room)
-        plain = n_pulses * n_events / (time.perf_counter() - began)
-    print(f"loopback, thrown away: {plain / 1e6:.0f} M events/s")
-    client, complete = into_chunks(AdaraAddress("127.0.0.1", port), n_pulses * n_events)
-    sender.kill()
-    print(f"loopback, into chunks: {client / 1e6:.0f} M events/s ({complete})")
-    print(f"  into chunks / thrown away: {client / plain:.2f}")
+        return time.perf_counter() - began
 
 
-def into_chunks(address: AdaraAddress, n_events: int) -> tuple[float, str]:
-    """Run the native source until the run has ended: events per second, and whether all came."""
+def into_chunks(address: AdaraAddress, n_events: int) -> float:
+    """Run the native source until the run has ended: events per second.
+
+    Raises
+    ------
+    RuntimeError
+        When not every event came, or the end of the run did not.
+    """
     settings = NativeSettings(
         instrument="NOM",
         update_every=2.0,
@@ -197,25 +231,36 @@ def into_chunks(address: AdaraAddress, n_events: int) -> tuple[float, str]:
     thread = threading.Thread(target=source.run, args=(consumer, stop))
     began = time.perf_counter()
     thread.start()
-    consumer.ended.wait()
+    if not consumer.ended.wait(LONGEST_S):
+        stop.set()
+        raise RuntimeError(f"Of {n_events} events, {consumer.n_events} came within {LONGEST_S:.0f} s.")
     rate = consumer.n_events / (time.perf_counter() - began)
     stop.set()
     thread.join()
-    complete = consumer.n_events == n_events
-    return rate, "every event" if complete else f"{consumer.n_events} OF {n_events} EVENTS"
+    if consumer.n_events != n_events:
+        raise RuntimeError(f"Of {n_events} events that were sent, {consumer.n_events} came into chunks.")
+    return rate
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--events", type=int, default=30_000, help="events of a pulse")
     parser.add_argument("--banks", type=int, default=99)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement from memory")
-    parser.add_argument("--pulses", type=int, default=20_000, help="sent over loopback")
-    arguments = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=3.0, help="of the measurement from memory")
+    parser.add_argument("--pulses", type=int, default=6000, help="sent over loopback")
+    options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure from memory, then over loopback."""
     rng = np.random.default_rng(1)
-    pulses = [pulse(rng, arguments.events, arguments.banks) for _ in range(10 * TEMPLATES)]
-    from_memory(pulses, arguments.events, arguments.seconds)
-    over_loopback(pulses[:TEMPLATES], arguments.events, arguments.pulses)
+    less = 3 if options.quick else 1
+    pulses = [pulse(rng, options.events, options.banks) for _ in range(10 * TEMPLATES // less)]
+    return [
+        *from_memory(pulses, options.events, options.seconds / less),
+        over_loopback(pulses[:TEMPLATES], options.events, options.pulses * 2 // (1 + less)),
+    ]
 
 
 if __name__ == "__main__":

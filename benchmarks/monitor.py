@@ -20,12 +20,12 @@ from typing import Any
 
 import attrs
 import numpy as np
+from rows import Row, arguments, finish
 
 from livered_core import Curve, Image, Result, RunInfo, Update
 from livered_publish_monitor.plugin import PublishMonitorPlugin
 from livered_publish_monitor.render import Page, render
 from livered_publish_monitor.settings import MonitorSettings
-from livered_publish_monitor.thinning import thin
 
 REPEATS = 15
 
@@ -103,12 +103,6 @@ def milliseconds(work: Callable[[], object], repeats: int = REPEATS) -> tuple[fl
     return statistics.median(times), max(times)
 
 
-def row(what: str, size: int | None, times: tuple[float, float] | None) -> None:
-    size_text = f"{size / 1e3:8.0f} kB" if size is not None else " " * 11
-    time_text = f"{times[0]:8.1f} ms {times[1]:8.1f} ms" if times else ""
-    print(f"{what:42} {size_text} {time_text}")
-
-
 def post_all(folder: Path, result: Result, posts: int) -> list[float]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -133,32 +127,41 @@ def post_all(folder: Path, result: Result, posts: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--banks", type=int, default=6)
     parser.add_argument("--points", type=int, default=6000)
     parser.add_argument("--posts", type=int, default=20)
     options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure a post, and what it is made of."""
     result = made_up_result(np.random.default_rng(1), options.banks, options.points)
     run, update = RunInfo(1, "NOM", title="made up"), an_update(1)
     default = Page(2000, (), {})
-    pages = {
-        "page, 2000 points a curve": default,
-        "page, 4000 points a curve": attrs.evolve(default, max_points=4000),
-        "page, with the image, behind tabs": attrs.evolve(default, images=True, layout="tabs"),
-        "page, thinned until it has 100 kB": attrs.evolve(default, max_bytes=100_000),
-    }
-    print(f"{options.banks} banks, S(Q), Q[S(Q)-1], G(r), of {options.points} points each\n")
-    print(f"{'':42} {'size':>11} {'median':>11} {'longest':>11}")
-    row(
-        "thin all curves to 2000 points", None, milliseconds(lambda: [thin(c.y, 2000) for c in result.curves])
-    )
-    for what, page in pages.items():
-        size = len(render(result, run, update, page, time.time_ns()).html)
-        again = functools.partial(render, result, run, update, page, time.time_ns())
-        row(what, size, milliseconds(again))
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         times = post_all(Path(folder), result, options.posts)
-    row("post: render, send, be answered", None, (statistics.median(times), max(times)))
+    posting = statistics.median(times)
+    note = f"on its own thread; {max(times):.0f} ms at worst"
+    rows.append(
+        Row("monitor.post", "a post: render, send, be answered", posting, "ms", better="lower", note=note)
+    )
+    pages = {
+        "default": ("2000 points a curve", default),
+        "more": ("4000 points a curve", attrs.evolve(default, max_points=4000)),
+        "image": ("with the image, behind tabs", attrs.evolve(default, images=True, layout="tabs")),
+        "small": ("thinned until it has 100 kB", attrs.evolve(default, max_bytes=100_000)),
+    }
+    for key, (what, page) in pages.items():
+        size = len(render(result, run, update, page, time.time_ns()).html)
+        median, _ = milliseconds(functools.partial(render, result, run, update, page, time.time_ns()))
+        said = f"{size / 1e3:.0f} kB"
+        rows.append(
+            Row(f"monitor.{key}", f"the page of a post, {what}", median, "ms", better="lower", note=said)
+        )
+    return rows
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from rows import Row, arguments, finish
 
 from livered_core.adara import BankedEvents, StartRequest, encode
 from livered_core.backoff import Backoff
@@ -97,36 +98,46 @@ def recorded(port: int, size: int, path: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument(
         "--folder", type=Path, help="where to write; by default the system's temporary folder"
     )
     parser.add_argument("--pulses", type=int, default=6000)
     parser.add_argument("--events", type=int, default=30_000, help="events of a pulse")
-    arguments = parser.parse_args()
-    block = b"".join(pulse(index, arguments.events) for index in range(20))
-    n_blocks = max(1, arguments.pulses // 20)
+    options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Record, and receive and write, by turns; the best of each: who first touches fresh memory is the slower one."""
+    block = b"".join(pulse(index, options.events) for index in range(20))
+    n_blocks = max(1, options.pulses // (60 if options.quick else 20))
     ours, theirs = multiprocessing.Pipe()
     sender = multiprocessing.get_context("spawn").Process(
         target=send, args=(theirs, block, n_blocks), daemon=True
     )
     sender.start()
     port, size = ours.recv(), n_blocks * len(block)
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         bare = ours_rate = 0.0
         for number in range(REPEATS):
-            # By turns, and the best of each: the first to touch fresh memory is the slower one.
             bare = max(bare, plain(port, size, Path(folder) / "plain"))
             (Path(folder) / "plain").unlink()
-            path = Path(folder) / f"run{number}.adara"
-            ours_rate = max(ours_rate, recorded(port, size, path))
+            ours_rate = max(ours_rate, recorded(port, size, Path(folder) / f"run{number}.adara"))
             for each in Path(folder).iterdir():
                 each.unlink()
     sender.join()
-    print(f"{n_blocks * 20} pulses of {arguments.events} events, {size / 1e6:.0f} MB")
-    print(f"received and written: {bare / 1e6:.0f} MB/s")
-    print(f"recorded: {ours_rate / 1e6:.0f} MB/s ({ours_rate / 8e6:.0f} M events/s)")
-    print(f"  recorded / received and written: {ours_rate / bare:.2f}")
+    return [
+        Row(
+            key="recorder.recorded",
+            what="recorded from loopback to disk",
+            value=ours_rate / 8e6,
+            unit="million events/s",
+            beside=f"receiving and writing the same bytes ({bare / 1e6:.0f} MB/s)",
+            ratio=ours_rate / bare,
+            note=f"{ours_rate / 1e6:.0f} MB/s",
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from rows import Row, arguments, finish
 
 from livered_core import Curve, Image, Receipt, Result, RunInfo, SlowLog, Update
 from livered_core.clocks import SystemClock
@@ -62,8 +63,8 @@ def published(number: int, curves: int, bins: int, images: int) -> Published:
     return Published(number, Result(number, "a powder", tuple(made), tuple(views)), run, update())
 
 
-def cost(call: Callable[[int], object]) -> str:
-    """Give median and worst of the processor time of a call, and the longest that another thread waited for its turn."""
+def cost(key: str, what: str, call: Callable[[int], object]) -> Row:
+    """Measure the processor time of a call, and the longest that another thread waits for its turn meanwhile."""
     gaps: list[float] = []
     stop, busy = threading.Event(), []
 
@@ -86,21 +87,31 @@ def cost(call: Callable[[int], object]) -> str:
     ticking.join()
     # A few of the longest have other causes.
     waited = sorted(gaps)[-4]
-    return f"{np.median(busy) * 1e3:6.1f} ms, worst {max(busy) * 1e3:6.1f} ms; others wait up to {waited * 1e3:.1f} ms"
+    return Row(
+        key=f"run_directory.{key}",
+        what=what,
+        value=float(np.median(busy)) * 1e3,
+        unit="ms",
+        better="lower",
+        note=f"processor time on its own thread; other threads wait up to {waited * 1e3:.1f} ms",
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument(
         "--folder", type=Path, help="Where to write; a temporary folder where it is not given."
     )
     parser.add_argument("--curves", type=int, default=6)
     parser.add_argument("--bins", type=int, default=6000)
     parser.add_argument("--images", type=int, default=2)
-    arguments = parser.parse_args()
-    results = [
-        published(n + 1, arguments.curves, arguments.bins, arguments.images) for n in range(2 * REPEATS)
-    ]
+    options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure each file."""
+    results = [published(n + 1, options.curves, options.bins, options.images) for n in range(2 * REPEATS)]
     logs = {
         f"log {n}": SlowLog(f"log {n}", "device", "K", np.arange(10), np.random.default_rng(n).random(10))
         for n in range(LOGS)
@@ -113,19 +124,24 @@ def main() -> None:
         item = Published(1, results[0].result, run, update())
         runs.taken("files", item, Receipt("/out", 1, 1, [f"/out/{n}" for n in range(8)]))
     newest = RunInfo(MOST_RUNS, "NOM", title="a powder")
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as path, RunDirectory(Path(path)) as folder:
+    with tempfile.TemporaryDirectory(dir=options.folder) as path, RunDirectory(Path(path)) as folder:
         encoder = ResultEncoder()
-        said = cost(lambda turn: folder.replace("latest.json", encoder.parts(results[turn])))
+        folder.replace("latest.json", encoder.parts(results[0]))
         size = (Path(path) / "latest.json").stat().st_size
-        print(f"latest.json, {size / 1e6:.1f} MB: {said}")
-        print(f"{LOGS} logs: {cost(lambda turn: to_json(newest_values(logs)[0]))}")
-        print(f"history.json: {cost(lambda turn: folder.replace('history.json', [history.as_json()]))}")
 
         def one_changes(turn: int) -> None:
             runs.published(Published(turn + 1, results[0].result, newest, update()))
             folder.replace("runs.json", runs.as_json())
 
-        print(f"runs.json of {MOST_RUNS} runs: {cost(one_changes)}")
+        def latest(turn: int) -> None:
+            folder.replace("latest.json", encoder.parts(results[turn]))
+
+        return [
+            cost("latest", f"`latest.json`, {size / 1e6:.1f} MB", latest),
+            cost("logs", f"the values of {LOGS} logs", lambda _: to_json(newest_values(logs)[0])),
+            cost("history", "`history.json`", lambda _: folder.replace("history.json", [history.as_json()])),
+            cost("runs", f"`runs.json` of {MOST_RUNS} runs", one_changes),
+        ]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import attrs
 from decode import into_chunks
+from rows import Row, arguments, finish
 
 from livered_core.adara import ClientHello, Framer, PacketType, StartRequest, count_events, encode
 from livered_core.config.simulate import Recycle, SimulateConfig
@@ -98,8 +99,8 @@ def sent(config: SimulateConfig, n_clients: int, size: int) -> float:
         return size / (time.perf_counter() - began)
 
 
-def reduced(config: SimulateConfig, n_events: int) -> tuple[float, str]:
-    """Return events per second that livered's client makes into chunks, and whether all came."""
+def reduced(config: SimulateConfig, n_events: int) -> float:
+    """Return events per second that livered's client makes into chunks."""
     with start_simulator(config, "RING") as simulator:
         return into_chunks(AdaraAddress.parse(simulator.address), n_events)
 
@@ -107,24 +108,25 @@ def reduced(config: SimulateConfig, n_events: int) -> tuple[float, str]:
 def plain(size: int) -> float:
     """Return bytes per second over loopback without a beamline."""
     block = memoryview(bytes(1 << 20))
+    n_blocks = size // len(block) + 1
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def send() -> None:
             connection, _ = listening.accept()
             with connection:
-                for _ in range(size // len(block) + 1):
+                for _ in range(n_blocks):
                     connection.sendall(block)
 
         thread = threading.Thread(target=send)
         thread.start()
         began = time.perf_counter()
         with socket.create_connection(listening.getsockname()) as connection:
-            room, got = bytearray(ROOM), 0
-            while got < size:
-                got += connection.recv_into(room)
+            room = bytearray(ROOM)
+            while connection.recv_into(room):
+                pass
         took = time.perf_counter() - began
         thread.join()
-        return size / took
+        return n_blocks * len(block) / took
 
 
 def stream_size(config: SimulateConfig) -> tuple[int, int]:
@@ -140,35 +142,48 @@ def stream_size(config: SimulateConfig) -> tuple[int, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--rate", type=float, default=1.8e6, help="events per simulated second")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of what is made")
     parser.add_argument("--clients", type=int, default=4)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
+    finish(measure(options), options)
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    """Measure what is made and what is sent."""
+    less = 4 if options.quick else 1
+    rows: list[Row] = []
+
+    def add(key: str, what: str, rate: float, plain: float | None = None, held: bool = False) -> None:
+        beside = "" if plain is None else f"sending the same bytes ({plain / 1e6:.0f} million events/s)"
+        ratio = None if plain is None else rate / plain
+        rows.append(Row(f"simulator.{key}", what, rate / 1e6, "million events/s", beside, ratio, held=held))
+
     with tempfile.TemporaryDirectory() as folder:
         config = SimulateConfig(
             idf=instrument(Path(folder)),
-            rate=arguments.rate,
-            run_length=600.0,
+            rate=options.rate,
+            run_length=25.0 / less,
             speed=0.0,
             hold_for_client=True,
         )
-        print(f"made, drawn: {made(config, 'never', arguments.seconds) / 1e6:.0f} M events/s")
-        print(f"made, recycled: {made(config, 'always', arguments.seconds) / 1e6:.0f} M events/s")
+        seconds = options.seconds / less
+        add("drawn", "simulated beamline: pulses drawn", made(config, "never", seconds))
+        add("recycled", "simulated beamline: pulses played again", made(config, "always", seconds))
         config = attrs.evolve(config, recycle="always")
         size, events = stream_size(config)
-        client, complete = reduced(config, events)
-        one = sent(config, 1, size) * events / size
-        many = sent(config, arguments.clients, size) * events / size
-        base = plain(size) * events / size
-        print(f"plain sending: {base / 1e6:.0f} M events/s")
-        print(f"sent to one client: {one / 1e6:.0f} M events/s; / plain: {one / base:.2f}")
-        print(
-            f"reduced by one client: {client / 1e6:.0f} M events/s ({complete}); / plain: {client / base:.2f}"
-        )
-        print(
-            f"sent to each of {arguments.clients} clients: {many / 1e6:.0f} M events/s, all together {arguments.clients * many / 1e6:.0f} M"
-        )
+        client = one = many = base = 0.0
+        for _ in range(2):
+            base = max(base, plain(size) * events / size)
+            client = max(client, reduced(config, events))
+            one = max(one, sent(config, 1, size) * events / size)
+            many = max(many, sent(config, options.clients, size) * events / size)
+    add("one_client", "simulated beamline to one client", one, base)
+    add("reduced", "the same, livered's client behind it on the same cores", client, base)
+    all_of_them = options.clients * many
+    add("clients", f"simulated beamline to {options.clients} clients, all together", all_of_them, base)
+    return rows
 
 
 if __name__ == "__main__":

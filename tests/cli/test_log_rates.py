@@ -208,3 +208,4 @@ def test_the_end_says_what_was_counted(tmp_path):
     finally:
         root.handlers[:] = before
         root.setLevel(level)
+        logging.getLogger("livered_core").setLevel(logging.NOTSET)

@@ -80,6 +80,7 @@ def reduce(tmp_path: Path, tst, monkeypatch, capsys):
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("livered_core").setLevel(logging.NOTSET)
 
 
 @pytest.fixture
@@ -176,8 +177,62 @@ def test_wrong_use_is_exit_code_2_before_anything_is_done(tmp_path, reduce, good
         assert re.search(sentence, "\n".join(sentences(result)))
         assert result.stdout == ""
     assert reduce("five.adara", "--nonsense").returncode == 2
+    assert reduce("five.adara", "--workers", "-1").returncode == 2
     assert reduce().returncode == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_workers_are_not_started_for_a_plugin_that_does_not_say_that_it_may(reduce, good):
+    for arguments, environment in (
+        (("--workers", "2"), {}),
+        ((), {"LIVERED_ENGINE__EXECUTOR": "dask"}),
+    ):
+        result = reduce("five.adara", *arguments, **environment)
+        assert result.returncode == 2, result
+        assert "does not say that its process_chunk may run in another process" in sentences(result)[0]
+        assert "worker" not in result.stderr.replace("workers of its own", "")
+        assert result.stdout == ""
+
+
+SESSIONS = """
+    from livered_core import Curve, Result, hookimpl
+
+    class Lasting:
+        {marked}
+
+        def __init__(self):
+            self.sessions = 0
+
+        @hookimpl
+        def session_started(self, session):
+            self.sessions += 1
+
+        @hookimpl
+        def process_chunk(self, chunk, run):
+            if run.number == 6:
+                raise SystemExit("it ends")
+            return chunk.n_events
+
+        @hookimpl
+        def post_process(self, accumulated, run):
+            return Result(run.number, run.title, (Curve("n", [0.0], [float(self.sessions)], [0.0], "one", "one"),))
+"""
+
+
+@pytest.mark.parametrize(("marked", "sessions"), [("many_sessions = True", [1, 2, 4]), ("", [1, 1, 1])])
+def test_an_instance_serves_all_files_where_its_plugin_says_so(tmp_path, reduce, install, marked, sessions):
+    name = f"lasting{len(marked)}"
+    install(
+        f"livered-{name}",
+        {f"{name}.py": SESSIONS.format(marked=marked)},
+        {"livered.instruments": [f"{name.upper()} = {name}:Lasting"]},
+    )
+    files = [f"{run}.adara" for run in (4, 5, 6, 7)]
+    for run, file in enumerate(files, 4):
+        (tmp_path / file).write_bytes(to_bytes(run_packets(run)))
+    reduce("-i", name.upper(), *files)
+    made = [(tmp_path / "out" / file).read_text().splitlines()[-1].split()[1] for file in reduced(tmp_path)]
+    assert [float(each) for each in made] == sessions
 
 
 def test_what_is_cut_off_is_reduced_and_said_to_be_incomplete(tmp_path, reduce, good):
