@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 
@@ -155,6 +158,42 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
         open_executor(config),
     ):
         pass
+
+
+def test_who_has_no_certificate_is_refused(executor):
+    where = executor.status().where
+    assert where.startswith("tls://127.0.0.1:")
+    host, _, port = where.removeprefix("tls://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as plain:
+        plain.sendall(bytes(64))
+        with contextlib.suppress(ConnectionResetError):
+            # An alert of TLS, and no word of Dask's.
+            assert not plain.recv(1 << 16).startswith(b"\x00")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((host, int(port)), timeout=5) as bare,
+        pytest.raises(OSError, match=r"(?i)certificate|reset|closed|alert|EOF"),
+        context.wrap_socket(bare) as connection,
+    ):
+        connection.sendall(bytes(64))
+        if not connection.recv(1):
+            message = "closed"
+            raise OSError(message)
+
+
+def test_a_scheduler_elsewhere_needs_tls(tmp_path):
+    elsewhere = "scheduler.example:8786"
+    with pytest.raises(ValueError, match="is on another machine, and without TLS"):
+        EngineConfig(executor="dask", scheduler=elsewhere)
+    with pytest.raises(ValueError, match="needs tls_ca, tls_cert and tls_key"):
+        EngineConfig(executor="dask", scheduler=f"tls://{elsewhere}")
+    with pytest.raises(ValueError, match="belong together"):
+        EngineConfig(executor="dask", scheduler=f"tls://{elsewhere}", tls_ca=tmp_path)
+    files = dict.fromkeys(("tls_ca", "tls_cert", "tls_key"), tmp_path)
+    assert EngineConfig(executor="dask", scheduler=f"tls://{elsewhere}", **files).has_tls
+    open_one = EngineConfig(executor="dask", scheduler=elsewhere, allow_unencrypted=True)
+    assert open_one.scheduler_url == f"tcp://{elsewhere}"
 
 
 def test_without_dask_it_is_said_how_to_install_it(monkeypatch):

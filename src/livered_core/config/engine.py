@@ -53,9 +53,10 @@ class EngineConfig:
     block_events
         A chunk closes at this many events, where the executor is dask.
     tls_ca, tls_cert, tls_key
-        Files (PEM) for connections by TLS, in which both sides show a certificate of this authority.
+        Files (PEM) for connections by TLS, in which both sides show a certificate of this authority. Without them
+        workers of livered's own get certificates that are made at each start.
     allow_unencrypted
-        Let a scheduler on another machine be reached without TLS.
+        Let a scheduler on another machine be reached without TLS, and workers of livered's own do without it.
     """
 
     executor: ExecutorName = attrs.field(
@@ -100,7 +101,7 @@ class EngineConfig:
     allow_unencrypted: bool = attrs.field(
         default=False,
         metadata=about(
-            "reach a scheduler on another machine without TLS: whoever is on the network between can run code as livered"
+            "reach a scheduler on another machine, and workers of its own, without TLS: whoever is on the network between, or on this machine, can run code as livered"
         ),
     )
 

@@ -256,7 +256,7 @@ class DaskExecutor:
             cluster = None
             if not where:
                 cluster = stack.enter_context(_local_cluster(config, distributed, security, stack))
-                where = cluster.scheduler_address
+                where, security = cluster.scheduler_address, cluster.security
             try:
                 client = distributed.Client(
                     where,
@@ -337,7 +337,9 @@ def _is_file(path: Any) -> bool:
 
 
 def _local_cluster(config: EngineConfig, distributed: Any, security: Any, stack: ExitStack) -> Any:
-    """Start workers on this machine, which nobody else's machine can reach."""
+    """Start workers on this machine: no other machine reaches them, and no other person, who has no certificate."""
+    if security is None and not config.allow_unencrypted:
+        security = distributed.Security.temporary()
     folder = stack.enter_context(
         tempfile.TemporaryDirectory(prefix="livered-workers-", ignore_cleanup_errors=True)
     )
