@@ -19,7 +19,7 @@ from pathlib import Path
 from bench import RESULTS, BenchmarkError, program_of, run
 from rows import Row, figure, from_json
 
-FACTOR = 1.6
+FACTOR = 2.0
 TRIES = 3
 
 Measure = Callable[[str], Sequence[Row]]
