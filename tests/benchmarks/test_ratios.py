@@ -41,11 +41,11 @@ class Measured:
 @pytest.mark.parametrize(
     ("better", "was", "measured", "holds"),
     [
-        ("higher", 10.0, 6.3, True),
-        ("higher", 10.0, 6.2, False),
+        ("higher", 10.0, 5.1, True),
+        ("higher", 10.0, 4.9, False),
         ("higher", 10.0, 100.0, True),
-        ("lower", 10.0, 15.9, True),
-        ("lower", 10.0, 16.1, False),
+        ("lower", 10.0, 19.9, True),
+        ("lower", 10.0, 20.1, False),
         ("lower", 10.0, 1.0, True),
     ],
 )
