@@ -68,6 +68,8 @@ _ERRORS = (
     "SourceError",
 )
 _MARKERS = ("SKIP", "BegunAnew", "hookimpl")
+# There once the package is imported, as where the names above are imported at once.
+_PARTS = ("errors", "hooks", "model")
 
 __all__ = [
     "SKIP",
@@ -115,6 +117,8 @@ def __getattr__(name: str) -> Any:
     elif name in __all__:
         module = "errors" if name in _ERRORS else "hooks.markers" if name in _MARKERS else "model"
         found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    elif name in _PARTS:
+        found = importlib.import_module(f"{__name__}.{name}")
     else:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message, name=name)
@@ -124,4 +128,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the names of this package."""
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *__all__, *_PARTS, "__version__"})

@@ -74,7 +74,7 @@ def test_the_files_are_the_same_with_workers_of_which_one_is_killed(tmp_path: Pa
     # One start for all files: two workers, and the one that came for the killed one.
     assert 2 <= len(several) <= 3, several
     said = result.stderr.splitlines()
-    assert [line for line in said if re.fullmatch(r"2 workers at tcp://127\.0\.0\.1:\d+\.", line)], result
+    assert [line for line in said if re.fullmatch(r"2 workers at tls://127\.0\.0\.1:\d+\.", line)], result
     assert "sent again" in result.stderr
     ends = [text.stderr.splitlines()[-1] for text in (alone, result)]
     for end in ends:

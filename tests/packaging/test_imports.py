@@ -96,6 +96,21 @@ def test_metadata_of_packages_are_read_where_they_are_asked_for(command):
     assert any(line.endswith(" importlib.metadata") for line in lines) is (command == "--version")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import livered_core; livered_core.errors.ConfigError, livered_core.hooks, livered_core.model.result.Curve",
+        "from livered_core import *; hookimpl, Chunk, ConfigError",
+        "from livered_core.model import *; Chunk, format_utc",
+        "import livered_core as core; assert not hasattr(core, 'nonsense') and not hasattr(core.model, 'nonsense')",
+        "import livered_core as core; assert {*core.__all__, 'errors', '__version__'} <= {*dir(core)}",
+    ],
+    ids=["parts", "all", "all nouns", "nothing else", "dir"],
+)
+def test_names_are_there_as_if_they_were_imported_at_once(code):
+    run("-c", code)
+
+
 def test_the_help_takes_less_than_numpy():
     # Measured: half of it. Compared, and in processor time, so that a slow or busy machine does not matter.
     assert cpu_time("-m", "livered_core", "--help") < cpu_time("-c", "import numpy")

@@ -228,7 +228,7 @@ def test_a_run_whose_end_mantid_loses_is_replayed_and_complete():
     sent: list[int] = []
     with (
         scripted_server(loses, again) as server,
-        running(make_source(server.address, queue_events=1), consumer) as work,
+        running(make_source(server.address, queue_events=1, max_chunk_events=1), consumer) as work,
     ):
         work.consumer.wait_for("ended")
     assert "begun again" in consumer.story

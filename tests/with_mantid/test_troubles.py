@@ -126,7 +126,8 @@ def test_near_the_memory_limit_less_waits_and_less_is_put_together(double):
     with running(source, consumer):
         try:
             until(lambda: source.mantid_waits)
-            assert source.status().waiting_events == 1
+            # As many as are put together may wait, whatever the queue.
+            assert source.status().waiting_events == 2
             source.resize(2, 1_000_000)
             until(lambda: source.status().waiting_events >= 6)
         finally:

@@ -75,11 +75,10 @@ class ChunkBuilder:
 
     def is_worth_closing_before(self, pulse: Pulse) -> bool:
         """Whether a pulse lies in another block than the many events collected so far, which would then be copied."""
-        return (
-            self._n_events >= _WORTH_A_CHUNK
-            and bool(self._pulses)
-            and pulse.block is not self._pulses[-1].block
-        )
+        if self._n_events < _WORTH_A_CHUNK or not self._pulses:
+            return False
+        block = self._pulses[-1].block
+        return pulse.block is not block and (block is None or 2 * self._n_events >= len(block.tof))
 
     def add(self, pulse: Pulse) -> None:
         """Collect a pulse."""

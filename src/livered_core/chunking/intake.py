@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from livered_core.adara import Framer, PacketType, RawPacket, Skipped, decode, most_events, read_pulse
-from livered_core.chunking.event_blocks import EventBlocks
+from livered_core.chunking.event_blocks import BLOCK_EVENTS, EventBlocks
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
 from livered_core.errors import ProtocolError
@@ -30,11 +30,13 @@ class Intake:
     ----------
     state
         Follows the runs.
+    block_events
+        Events that lie side by side in memory; a chunk of many ends with them.
     """
 
-    def __init__(self, state: StreamState) -> None:
+    def __init__(self, state: StreamState, block_events: int = BLOCK_EVENTS) -> None:
         self.state = state
-        self._blocks = EventBlocks()
+        self._blocks = EventBlocks(block_events)
         self._framer = Framer()
         self._tolerant = False
         self._given_up = False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from livered_core.backoff import Backoff
+from livered_core.chunking.event_blocks import BLOCK_EVENTS
 from livered_core.chunking.position import StreamPosition
 from livered_core.chunking.selection import PulseSelection
 from livered_core.chunking.stream_state import StreamState
@@ -39,6 +40,13 @@ def native_settings(config: Config) -> NativeSettings:
     )
 
 
+def events_side_by_side(config: Config) -> int:
+    """Return how many events the reader puts side by side in memory: no fewer than workers want in a chunk."""
+    return (
+        BLOCK_EVENTS if config.engine.executor == "single" else max(BLOCK_EVENTS, config.engine.block_events)
+    )
+
+
 def native_source(
     config: Config,
     clock: Clock,
@@ -61,9 +69,9 @@ def native_source(
     ConfigError
         When there is no address.
     """
-    settings = native_settings(config)
+    settings, block_events = native_settings(config), events_side_by_side(config)
     if recording is not None:
-        return NativeSource(settings, partial(RecordingReader, recording), clock)
+        return NativeSource(settings, partial(RecordingReader, recording, block_events=block_events), clock)
     if not config.address:
         message = "address is empty: say where the data stream is, as host:port, or use --simulate."
         raise ConfigError(message)
@@ -73,6 +81,6 @@ def native_source(
     backoff = Backoff(config.source.retry_first, config.source.retry_longest)
 
     def live(state: StreamState, put: Put) -> AdaraReader:
-        return AdaraReader(address, start, state, put, clock, backoff)
+        return AdaraReader(address, start, state, put, clock, backoff, block_events)
 
     return NativeSource(settings, live, clock, mark, over)

@@ -15,7 +15,7 @@ from livered_core.config import Config
 from livered_core.engine.executors import Executor
 from livered_core.engine.handed_over import HandedOver
 from livered_core.engine.health import Health, failure_sentence
-from livered_core.engine.native import native_settings
+from livered_core.engine.native import events_side_by_side, native_settings
 from livered_core.engine.session import Session
 from livered_core.engine.setup import LoadedConfiguration
 from livered_core.errors import DataModelError
@@ -32,8 +32,6 @@ from livered_core.sources.native import NativeSource
 _FILES: Final = "files"
 _NEVER_S: Final = 1e9
 """Chunks close by their size alone."""
-_CHUNK_EVENTS: Final = 4_000_000
-"""Events of a chunk at most: large beside what a chunk costs, small beside what the reader may hold ready."""
 
 
 @attrs.frozen
@@ -205,11 +203,12 @@ class OfflineReduction:
         return sentences
 
     def _make_source(self, config: Config, clock: Clock) -> Source:
-        wanted = native_settings(config)
+        wanted, most = native_settings(config), events_side_by_side(config)
         settings = attrs.evolve(
-            wanted, update_every=_NEVER_S, max_chunk_events=min(wanted.max_chunk_events, _CHUNK_EVENTS)
+            wanted, update_every=_NEVER_S, max_chunk_events=min(wanted.max_chunk_events, most)
         )
-        source = NativeSource(settings, partial(RecordingReader, self._recording), clock)
+        reader = partial(RecordingReader, self._recording, block_events=most)
+        source = NativeSource(settings, reader, clock)
         return _Offline(source, self)
 
     def run_began(self, run: RunInfo) -> None:

@@ -69,11 +69,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a noun."""
-    if name not in _MODULES:
+    """Import a noun, or the module of one."""
+    if name in _MODULES:
+        found: Any = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    elif name in _MODULES.values():
+        found = importlib.import_module(f"{__name__}.{name}")
+    else:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message, name=name)
-    found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = found
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from livered_core.chunking.event_blocks import BLOCK_EVENTS
 from livered_core.chunking.intake import Intake
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
@@ -29,12 +30,16 @@ class RecordingReader:
         Follows the runs; belongs to the reader's thread.
     put
         Takes items, waiting while there is no room; false when nobody wants more.
+    block_events
+        As of `Intake`.
     """
 
-    def __init__(self, recording: Recording, state: StreamState, put: Put) -> None:
+    def __init__(
+        self, recording: Recording, state: StreamState, put: Put, block_events: int = BLOCK_EVENTS
+    ) -> None:
         self._recording = recording
         self._state = state
-        self._intake = Intake(state)
+        self._intake = Intake(state, block_events)
         self._put = put
         self._status = ReaderStatus(read_fraction=0.0)
 

@@ -16,6 +16,7 @@ import attrs
 
 from livered_core.adara import ClientHello, HelloFlag, StartRequest
 from livered_core.backoff import Backoff
+from livered_core.chunking.event_blocks import BLOCK_EVENTS
 from livered_core.chunking.intake import Intake
 from livered_core.chunking.items import StreamItem
 from livered_core.chunking.stream_state import StreamState
@@ -53,6 +54,8 @@ class AdaraReader:
         For silence and back-off.
     backoff
         How long to wait before trying again.
+    block_events
+        As of `Intake`.
     """
 
     def __init__(
@@ -63,11 +66,12 @@ class AdaraReader:
         put: Put,
         clock: Clock,
         backoff: Backoff,
+        block_events: int = BLOCK_EVENTS,
     ) -> None:
         self._address = address
         self._start = start
         self._state = state
-        self._intake = Intake(state)
+        self._intake = Intake(state, block_events)
         self._put = put
         self._clock = clock
         self._backoff = backoff

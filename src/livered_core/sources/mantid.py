@@ -71,7 +71,8 @@ class MantidSettings:
     says_ends
         As in `Begin`.
     queue_events, max_chunk_events
-        Events that may wait for the reduction, and that are at most put together of what waits.
+        Events that may wait for the reduction, and that are at most put together of what waits; as many as are put
+        together may always wait.
     silence, stop_timeout, restarts
         As in `MantidConfig`.
     backoff
@@ -204,7 +205,8 @@ class MantidSource:
         """Have one call of StartLiveData live until it is in trouble, or until asked to stop."""
         self._connection = Connection.CONNECTING
         self._progress.begin_call(self._clock.monotonic())
-        door = self._door = Door(self._clock, lambda: self._queue_events)
+        # What waits is put together: less than a piece holds would make Mantid wait before one is full.
+        door = self._door = Door(self._clock, lambda: max(self._queue_events, self._max_chunk_events))
         request, settings = self._request(), self._settings
         intake = Intake(door, settings.instrument, request.start_ns or 0, lambda: self._max_chunk_events)
         live = LiveData(request, door, self._clock)

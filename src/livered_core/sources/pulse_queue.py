@@ -34,8 +34,10 @@ class PulseQueue:
 
     @property
     def n_events(self) -> int:
-        """Events that wait."""
-        return self._put_events - self._got_events
+        """Events that wait. Safe from any thread."""
+        # In this order: what is taken in between would make it less than nothing.
+        got = self._got_events
+        return self._put_events - got
 
     @property
     def n_items(self) -> int:
