@@ -263,6 +263,53 @@ def test_what_does_not_fit_takes_another_pass(make_batch: MakeBatch) -> None:
     assert plan.n_passes == 4
 
 
+def test_calibrations_are_the_same_to_the_sign_of_zero(make_batch: MakeBatch) -> None:
+    # With TZERO, DIFC 0.0 gives d = inf, which is Q = 0, and DIFC -0.0 gives -inf, which has no Q.
+    zeros, edges = np.zeros(1), np.array([[0.0, 1.0]])
+    tables = [
+        FocusTable(np.zeros(1, np.int32), difc, zeros, np.array([-1.0]), edges, axis="momentum_transfer")
+        for difc in (zeros, -zeros)
+    ]
+    batch = make_batch([0], [100])
+    assert assert_equals_plain(batch, tables).n_passes == 2
+    assert [each.n_binned for each in focus_all(batch, plan_focusing(tables)).histograms] == [1, 0]
+
+
+def test_a_table_without_groups_masks_what_it_knows(make_batch: MakeBatch) -> None:
+    d, *_ = tables_of()
+    nothing = attrs.evolve(d, group=np.full(4, MASKED, np.int32), edges=np.empty((0, 3)))
+    batch = make_batch([0, 1, 2, 9], [15_000] * 4)
+    for tables in ([nothing], [d, nothing], [nothing, d]):
+        assert_equals_plain(batch, tables, n_pixels=4)
+
+
+@pytest.mark.parametrize("axis", ["d_spacing", "momentum_transfer"])
+def test_groups_with_the_same_edges_are_prepared_once(
+    make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch, axis: Any
+) -> None:
+    from livered_core.diffraction import plan as module
+
+    planned: list[int] = []
+    thresholds = module.d_thresholds
+    monkeypatch.setattr(module, "d_thresholds", lambda *of: planned.append(1) or thresholds(*of))
+    columns = np.full(400, 1000.0), np.zeros(400), np.zeros(400)
+    one, other = [1.0, 2.0, 4.0], [1.0, 2.5, 5.0]
+    edges = np.array([*[one] * 150, *[other] * 249, one])
+    table = FocusTable(np.arange(400, dtype=np.int32), *columns, edges, axis=axis)
+    batch = make_batch(np.arange(400), 10_000 + 100 * np.arange(400))
+    assert_equals_plain(batch, [table])
+    assert len(planned) < 20
+
+
+def test_more_groups_than_can_be_looked_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from livered_core.diffraction import cells
+
+    d, *_ = tables_of()
+    monkeypatch.setattr(cells, "_LARGEST", 20)
+    with pytest.raises(DataModelError, match=r"lists of up to 3 edges .* give fewer groups, or fewer bins"):
+        plan_focusing([d])
+
+
 def test_a_pixel_masked_in_one_table_counts_in_another(make_batch: MakeBatch) -> None:
     d, _, view = tables_of()
     d = attrs.evolve(d, group=np.array([0, MASKED, UNKNOWN, 1], np.int32))
@@ -308,7 +355,22 @@ def test_a_batch_of_more_events_than_the_counters_hold(
     monkeypatch.setattr(sys.modules[focus_function.__module__], "_MOST_AT_ONCE", 7)
     rng = np.random.default_rng(4)
     batch = in_pulses(rng.integers(0, 5, 60), rng.integers(0, 60_000, 60), [0, 4, 0, 0], [20, 30, 31])
-    assert_equals_plain(batch, tables_of(), EventFilter(pulse_flags=4), 5)
+    d, q, view = tables_of()
+    d = attrs.evolve(d, group=np.array([0, MASKED, UNKNOWN, 1], np.int32))
+    view = attrs.evolve(view, group=np.array([MASKED, 1, 2, UNKNOWN], np.int32))
+    assert_equals_plain(batch, [d, q, view], EventFilter(pulse_flags=4), 5)
+
+
+@pytest.mark.parametrize(("n_edges", "n_passes"), [(32_767, 1), (32_768, 2), (65_536, 2)])
+def test_more_edges_of_a_second_grouping_than_a_place_can_tell_take_another_pass(
+    make_batch: MakeBatch, n_edges: int, n_passes: int
+) -> None:
+    d, _, view = tables_of()
+    fine = [
+        attrs.evolve(view, edges=np.tile(linear_edges(low, 20.0, n_edges - 1), (3, 1))) for low in (0.1, 0.2)
+    ]
+    batch = make_batch(np.arange(4000) % 4, 50 * np.arange(4000))
+    assert assert_equals_plain(batch, [d, *fine]).n_passes == n_passes
 
 
 def test_an_error_of_any_thread_is_raised(make_batch: MakeBatch) -> None:

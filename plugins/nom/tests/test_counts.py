@@ -59,4 +59,6 @@ def test_a_worker_counts_on_one_thread() -> None:
     assert plugin._threads == 3
     plugin.session_started(attrs.evolve(kit.make_session(instrument="NOM"), elsewhere=True))
     assert plugin._threads == 1
+    # 30 MB that only updates need.
+    assert plugin._standing is None
     plugin.session_ended()

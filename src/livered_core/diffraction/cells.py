@@ -12,7 +12,8 @@ import numpy.typing as npt
 from livered_core.errors import DataModelError
 
 FRACTION_BITS = 16
-"""Bits of d behind those that choose the cell, with which edges within the cell are compared."""
+"""Bits of d behind those that choose the cell, with which edges within the cell are compared. The compiled kernel holds it,
+and does not see a change here alone."""
 _MANTISSA_BITS = 52
 _NO_EDGE = (1 << FRACTION_BITS) - 1
 _EXPONENT_BITS = 11
@@ -20,6 +21,7 @@ _FINEST = 20
 _ENOUGH = 0.05
 _CELLS_PER_EDGE = 16
 _MOST_CELLS = 1 << 23
+_LOOKED_AT = 100
 _LARGEST = (1 << 31) - 1
 """Where a list of cells, or of edges, begins is an int32."""
 _Edges = npt.NDArray[np.float64]
@@ -74,15 +76,18 @@ def make_cells(lists: list[npt.NDArray[np.float64]]) -> Cells:
         When there are more lists, of as many edges, than can be looked up.
     """
     width = max((len(edges) for edges in lists), default=0) + 1
-    positive = list(of_each(lists, lambda edges: edges[edges > 0]))
+    different = [edges for edges, before in zip(lists, [None, *lists], strict=False) if edges is not before]
+    positive = [edges[edges > 0] for edges in different]
     low = min((float(edges[0]) for edges in positive if len(edges)), default=1.0)
     high = max((float(edges[-1]) for edges in positive if len(edges)), default=1.0)
     most = max(1 << 12, min(width * _CELLS_PER_EDGE, _MOST_CELLS // max(len(lists), 1)))
-    shift, first, n_cells = _fine_enough(positive, low, high, most)
+    # Some of them tell how close edges are.
+    some = positive[:: max(1, len(positive) // _LOOKED_AT)]
+    shift, first, n_cells = _fine_enough(some, low, high, most)
     if len(lists) * max(n_cells, width) > _LARGEST:
         message = (
-            f"{len(lists)} groups with up to {width - 1} edges from {low:g} to {high:g} Angstrom are too many to be "
-            "counted: give fewer groups, or fewer bins."
+            f"{len(lists)} lists of up to {width - 1} edges from {low:g} to {high:g} Angstrom are too many to be "
+            "counted in: give fewer groups, or fewer bins."
         )
         raise DataModelError(message)
     cells = np.empty((len(lists), n_cells), np.uint64)
@@ -114,8 +119,7 @@ def _fine_enough(lists: list[_Edges], low: float, high: float, most: int) -> tup
         if chosen is not None and n_cells > most:
             break
         chosen = shift, first, n_cells
-        crowded = of_each(lists, lambda edges: _share_crowded(edges, shift))
-        if max(crowded, default=0.0) <= _ENOUGH:
+        if max((_share_crowded(edges, shift) for edges in lists), default=0.0) <= _ENOUGH:
             break
     assert chosen is not None
     return chosen

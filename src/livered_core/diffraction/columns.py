@@ -37,12 +37,12 @@ def bool_column(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 
 def own_float64_column(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return a read-only float64 copy, or the array itself where it is one that nobody can write to."""
+    """Return a read-only float64 copy, or the array itself where it is read-only and no view."""
     return values if _is_settled(values, np.float64) else float64_column(values)
 
 
 def own_int64_column(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return a read-only int64 copy, or the array itself where it is one that nobody can write to."""
+    """Return a read-only int64 copy, or the array itself where it is read-only and no view."""
     return values if _is_settled(values, np.int64) else int64_column(values)
 
 

@@ -58,7 +58,8 @@ def focus(events: EventBatch, table: FocusTable) -> FocusedHistogram:
     pixel, and to the bin with left edge <= d (or Q) < right edge. Formulae and rounding are Mantid's (AlignDetectors,
     then Rebin), so that counts agree with Mantid's bin by bin. Releases the interpreter lock while it counts.
     The first call of a process waits for compilation, or for reading what was compiled before: see `warm_up`; the first
-    call with a table waits some milliseconds. For several tables, see `focus_all`.
+    call with a table waits some milliseconds (seconds where it has a hundred thousand groups). For several tables, see
+    `focus_all`.
 
     Parameters
     ----------

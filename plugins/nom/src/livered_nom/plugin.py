@@ -96,7 +96,9 @@ class NomPlugin:
         if session.backend != "mantid":
             warm_up()
         self._read_calibration()
-        self._standing_for_updates()
+        if not self._elsewhere:
+            # A worker makes no updates.
+            self._standing_for_updates()
 
     @hookimpl
     def session_ended(self) -> None:
