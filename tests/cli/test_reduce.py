@@ -113,6 +113,17 @@ def test_each_file_gives_a_line_and_its_files_and_sinks_are_left_out(tmp_path, r
     assert not list((tmp_path / "run").iterdir())
 
 
+def test_a_recording_in_several_files_is_one_whatever_the_shell_makes_of_it(tmp_path, reduce, good):
+    data = good.read_bytes()
+    middle = len(to_bytes(run_packets(5)[:12]))
+    good.write_bytes(data[:middle])
+    (tmp_path / "five.0002.adara").write_bytes(data[middle:])
+    result = reduce("-i", "TST", "five.0002.adara", "five.adara")
+    assert result.returncode == 0, result
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("five.adara: run 5, 30 events in 20 pulses")
+
+
 def test_the_instrument_is_what_the_file_says(tmp_path, reduce, good):
     result = reduce("five.adara", "--publish")
     assert (result.returncode, sentences(result)) == (0, [])

@@ -15,6 +15,7 @@ from livered_core.cli import options
 from livered_core.cli.reduce_batch import Batch
 from livered_core.cli.signals import StopSignals
 from livered_core.errors import ConfigError, LiveredError
+from livered_core.recording.files import first_of
 
 _EPILOG = """\b
 Examples:
@@ -49,6 +50,7 @@ def reduce(files: tuple[Path, ...], **arguments: Any) -> None:
     unless --instrument says otherwise. Plugins that only hand results on, such as to a monitor page, are left out.
     """
     _require_there(files)
+    files = tuple(file for file in files if not _is_continued_in(file, files))
     with _own_folder() as folder:
         batch = Batch(files, arguments, os.environ, Path(folder))
         StopSignals(batch.stop, batch.last_words).install()
@@ -68,6 +70,12 @@ def _require_there(files: Sequence[Path]) -> None:
             continue
     if problems:
         raise ConfigError(problems)
+
+
+def _is_continued_in(file: Path, files: Sequence[Path]) -> bool:
+    """Tell whether a file is a later part of a recording that is among the files: it is read with that."""
+    first = first_of(file)
+    return first is not None and first in files
 
 
 def _own_folder() -> tempfile.TemporaryDirectory[str]:

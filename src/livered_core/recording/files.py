@@ -24,6 +24,7 @@ from livered_core.recording.base import BLOCK_SIZE, Block
 from livered_core.recording.index import IndexEntry, Mark, index_path, read_index
 
 SUFFIX: Final = ".adara"
+_CONTINUATION: Final = re.compile(r"(.+)\.(?!0001)\d{4,}" + re.escape(SUFFIX))
 _MOST_GIVEN_UP: Final = 16 * 1024 * 1024
 """Bytes that a recorder has received at most when it makes a new connection for a damaged place."""
 _SERVER_FILE: Final = re.compile(r"(?:m(\d+)-)?f(\d+)(?:-p(\d+))?(?:-add(\d+))?(?:-run-\d+)?\.adara")
@@ -144,6 +145,12 @@ def continuation(first: Path, number: int) -> Path:
         return first
     stem = first.name.removesuffix(SUFFIX)
     return first.with_name(f"{stem}.{number:04d}{SUFFIX}")
+
+
+def first_of(path: Path) -> Path | None:
+    """Return the first file of the recording that a file continues, by their names; None where it is no such file."""
+    match = _CONTINUATION.fullmatch(path.name)
+    return path.with_name(f"{match[1]}{SUFFIX}") if match is not None else None
 
 
 def find_files(path: Path) -> FileRecording:
