@@ -177,6 +177,7 @@ class Bench:
     stopping: bool = False
     clock: object = attrs.field(factory=SystemClock)
     paused: int = 0
+    left: object = None
     meanwhile: object = lambda: None
 
     def __attrs_post_init__(self):
@@ -216,6 +217,7 @@ class Bench:
 
     def session_ends(self, state, position):
         self.ended.append((position, state.n_chunks, None))
+        self.left = state
 
     def plugins_changed(self):
         pass

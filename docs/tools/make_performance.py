@@ -57,7 +57,7 @@ BOUNDS: Mapping[str, str] = {
     "writing of `latest.json` are no longer small beside the interval.",
     "focus.*": "each event reads a row of its pixel's table and adds one at random in the counts of a bank: what is "
     "possible at most is the random access to tables of this size, a row of the limits.",
-    "nomad.update.*": "the peaks of each bank are found anew at each update, and S(Q) is transformed to G(r).",
+    "nomad.update.*": "products with the matrix of the transform to G(r), which does not fit into the caches, and the search for peaks.",
     "catch_up.*": "history comes as fast as it can be read: blocks of events wait for the reduction, and the memory of a "
     "chunk that is being reduced is not free before it is done.",
     "start_up.*": "starting Python and importing what the command needs.",

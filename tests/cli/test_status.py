@@ -477,6 +477,12 @@ CASES = {
         "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing OK; NO ROOM on a disk",
         ("disk",),
     ),
+    "no worker": (
+        lambda: {"status": a_status(executor={"where": "tls://there:8786", "no_workers": True})},
+        1,
+        "NOM run 243708: live, 3 s old, 12.4 M events, complete; publishing OK; NO WORKER for chunks",
+        ("no-workers",),
+    ),
     "change refused": (
         lambda: {"status": a_status(reload={"state": "refused", "sentence": "No.", "time_ns": ago(9)})},
         0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -18,7 +19,8 @@ from executor_support import Counter, Killer, NeverSaid, chunk, run_info, sessio
 from livered_core import RunEndReason
 from livered_core.clocks import SystemClock
 from livered_core.config import EngineConfig
-from livered_core.engine.executors import ExecutorLost, open_executor
+from livered_core.engine.executors import ExecutorLost, dask_executor, open_executor
+from livered_core.engine.executors.dask_executor import DaskCrew
 from livered_core.engine.offline import OfflineReduction, offline_configuration
 from livered_core.engine.setup import load_configuration
 from livered_core.errors import BackendUnavailable, ConfigError
@@ -218,10 +220,30 @@ if __name__ == "__main__":
 
 def test_workers_end_with_a_livered_that_is_killed(tmp_path):
     (tmp_path / "alone.py").write_text(ALONE)
-    process = subprocess.Popen([sys.executable, tmp_path / "alone.py"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "alone.py"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     with process:
         assert process.stdout.readline() == "1\n"
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         process.kill()
     until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
+
+
+def test_workers_that_hang_are_waited_for_together(executor, monkeypatch):
+    crew = DaskCrew(executor._crew._client, "here")
+    crew.wait(30)
+    assert crew.n_workers == 2
+
+    async def hangs(client, worker):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(dask_executor, "_close", hangs)
+    monkeypatch.setattr(dask_executor, "CLOSE_WITHIN_S", 0.7)
+    began_s = SystemClock().monotonic()
+    crew.close()
+    assert 0.7 <= SystemClock().monotonic() - began_s < 1.35

@@ -5,8 +5,12 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from executor_support import Bench, Counter, CounterSettings, FakeCrew, chunk, run_info
+from executor_support import Bench, Counter, CounterSettings, FakeCrew, chunk, info, run_info
 from livered_core import RunEndReason
+from livered_core.engine.executors.order import OrderMaker
+from livered_core.engine.executors.reducer import Reducer
+from livered_core.hooks.elsewhere import Answer
+from livered_core.model import HookFailure
 
 
 def begun(n=2, **how):
@@ -163,3 +167,82 @@ def test_the_end_of_a_run_waits_for_all(reason):
         bench.pipeline.take_chunk(chunk(sequence))
     bench.pipeline.run_ended(reason)
     assert bench.published[-1][2].n_chunks == 3
+
+
+class Other:
+    """A worker on which something else is installed."""
+
+    def process(self, order, chunk, run):
+        failure = HookFailure("count", "1", "process_chunk", "it is another one", "", chunk.sequence, 1)
+        return Answer(failure=failure, refused=True)
+
+
+def test_a_worker_that_refuses_a_run_gets_none_of_its_chunks_and_none_is_lost(caplog):
+    bench, pool, (first, second) = begun(2)
+    first.reducer = Other()
+    for sequence in range(1, 9):
+        while pool.is_full:
+            pool.take(wait=True)
+        pool.send(chunk(sequence), run_info())
+        while pool.take(wait=False) is not None:
+            pass
+        for worker in bench.crew.busy():
+            worker.finish()
+    answers = []
+    while (done := pool.take(wait=True)) is not None:
+        answers.append(done.answer.failure)
+    assert not any(answers)
+    assert sorted(second.seen) == list(range(1, 9))
+    assert len(first.seen) <= 2
+    assert caplog.text.count("Worker worker 0 gets no chunks of this run: it is another one") == 1
+    assert pool.counts.sent_again == 0
+    # It may be mended for the next.
+    pool.begin(run_info())
+    pool.send(chunk(9), run_info())
+    assert first.seen[-1] == 9
+
+
+def test_where_all_refuse_each_chunk_is_a_failure_with_the_reason():
+    _, pool, workers = begun(2)
+    for worker in workers:
+        worker.reducer = Other()
+    for sequence in (1, 2, 3):
+        pool.send(chunk(sequence), run_info())
+    failures = [pool.take(wait=True).answer.failure for _ in range(3)]
+    assert [(failure.error, failure.chunk_sequence) for failure in failures] == [
+        ("it is another one", 1),
+        ("it is another one", 2),
+        ("it is another one", 3),
+    ]
+
+
+def test_where_one_was_right_it_is_waited_for_another():
+    bench, pool, (first, second) = begun(2)
+    first.reducer = Other()
+    for sequence in (1, 2):
+        pool.send(chunk(sequence), run_info())
+    for worker in (second, first):
+        worker.finish()
+    assert pool.take(wait=False) is None
+    second.finish() if second.out else None
+    second.is_there = False
+    pool.send(chunk(3), run_info())
+    assert pool.counts.no_workers
+    bench.meanwhile = lambda: setattr(second, "is_there", bench.paused > 2)
+    failures = []
+    while (done := pool.take(wait=True)) is not None:
+        failures.append(done.answer.failure)
+    assert failures == [None, None, None]
+
+
+def test_why_a_worker_refuses_is_said_in_each_run():
+    bench = Bench(FakeCrew.of(1))
+    other = OrderMaker(
+        "s", bench.hooks, dict, lambda: {"count": None}, lambda: attrs.evolve(info(), livered_version="0.0")
+    )
+    reducer = Reducer()
+    for _ in range(2):
+        answer = reducer.process(other(run_info()), chunk(1), run_info())
+        assert answer.refused
+        assert answer.failure.error.startswith("livered-core is ")
+        assert answer.failure.error.endswith("0.0 where livered runs: install the same version there.")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from executor_support import Bench, CounterSettings, FakeCrew, chunk, run_info
 from livered_core import RunEndReason
+from livered_core.engine.executors import ExecutorLost
 from livered_core.reduction.pipeline import TooManyFailures
 
 STEPS = st.lists(
@@ -166,14 +167,7 @@ def test_failures_in_a_row_end_the_session_and_what_is_out_is_counted():
 
 
 def test_asked_to_stop_it_does_not_wait_for_ever_and_the_next_session_goes_on_before_what_is_left():
-    class Clock:
-        now_s = 0.0
-
-        def monotonic(self):
-            self.now_s += 0.4
-            return self.now_s
-
-    bench = Bench(FakeCrew.of(2), clock=Clock())
+    bench = Bench(FakeCrew.of(2), clock=Hurried())
     bench.pipeline.run_began(run_info())
     for sequence in (1, 2):
         bench.pipeline.take_chunk(chunk(sequence, events=5))
@@ -194,4 +188,51 @@ def test_asked_to_stop_it_does_not_wait_for_ever_and_the_next_session_goes_on_be
     assert (update.n_chunks, update.dropped_chunks) == (1, 3)
     assert "livered ended before all chunks had come back from its workers." in update.missing
     assert bench.ended == [(1, 1, None)]
+    assert bench.left.missing == ()
     assert not bench.pool.counts.in_flight
+
+
+@attrs.define
+class Hurried:
+    """A clock that goes on each time that it is looked at."""
+
+    now_s: float = 0.0
+
+    def monotonic(self):
+        self.now_s += 0.4
+        return self.now_s
+
+
+def test_a_run_whose_end_finds_chunks_out_when_it_is_asked_to_stop_is_not_over_for_the_next_session():
+    bench = Bench(FakeCrew.of(2), clock=Hurried())
+    bench.pipeline.run_began(run_info())
+    for sequence in (1, 2):
+        bench.pipeline.take_chunk(chunk(sequence, events=5))
+        bench.pipeline.position_reached(sequence)
+    bench.crew.all[0].finish()
+    bench.choose = lambda busy: type("Hangs", (), {"finish": lambda self: None})()
+    bench.stopping = True
+    bench.pipeline.run_ended(RunEndReason.ENDED)
+    ((_, _, update),) = bench.published
+    assert (update.final, update.n_chunks, update.complete) == (False, 1, False)
+    assert bench.ended == [(1, 1, None)]
+    assert (bench.left.n_chunks, bench.left.missing) == (1, ())
+
+
+def test_a_run_at_whose_end_the_workers_are_gone_for_good_is_not_over_for_the_next_session():
+    bench = Bench(FakeCrew.of(2))
+    bench.pipeline.run_began(run_info())
+    for sequence in (1, 2):
+        bench.pipeline.take_chunk(chunk(sequence, events=5))
+        bench.pipeline.position_reached(sequence)
+    bench.crew.all[0].finish()
+
+    def gone():
+        raise ExecutorLost("gone")
+
+    bench.meanwhile = gone
+    with pytest.raises(ExecutorLost):
+        bench.pipeline.run_ended(RunEndReason.ENDED)
+    assert bench.published == []
+    assert bench.ended == [(1, 1, None)]
+    assert bench.left.missing == ()

@@ -18,6 +18,7 @@ from livered_core.clocks import SystemClock
 from livered_core.config import DashboardConfig
 from livered_core.engine.backend import choose_backend, report_mantid
 from livered_core.engine.environment_choice import unchecked_configuration, wanted_by
+from livered_core.engine.executors.looking import look_at_workers
 from livered_core.engine.installed import environment_report
 from livered_core.engine.request import start_problem
 from livered_core.engine.rights import rights_warnings
@@ -34,7 +35,9 @@ _CONNECT_TIMEOUT_S = 5.0
 @options.instrument
 @options.config_file
 @click.option(
-    "--no-connect", is_flag=True, help="Do not try to reach the data stream or the servers of sinks."
+    "--no-connect",
+    is_flag=True,
+    help="Do not try to reach the data stream, the servers of sinks, or a scheduler of workers.",
 )
 @options.backend
 @options.environment
@@ -61,9 +64,14 @@ def check(
     try:
         chosen = choose_backend(config.backend, loaded.data_models)
         _tell("backend", chosen)
-        for plugin in make_plugins(loaded, chosen):
+        plugins = make_plugins(loaded, chosen)
+        for plugin in plugins:
             _tell("plugin", f"{plugin.name} ({plugin.distribution} {plugin.version})")
             problems += [] if no_connect else plugin_problems(plugin, "check_connection")
+        if config.engine.executor != "single":
+            told, wrong = look_at_workers(config, plugins, chosen, reach=not no_connect)
+            _tell("workers", told)
+            problems += wrong
     except LiveredError as error:
         problems += _sentences(error)
     address, start = config.address, start_problem(config, SystemClock().now_ns())

@@ -301,6 +301,11 @@ def _silent_sink(sight: Sight, sink: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _safety(sight: Sight) -> Iterator[Finding]:
     """Look at the parts that are there for the day when something goes wrong."""
+    executor = table_of(sight.status, "executor")
+    if executor.get("no_workers") is True:
+        sentence = f"The reduction waits for a worker: none is ready at {executor.get('where')}."
+        advice = f"Start workers, or see why they ended: {_check_command(sight)}"
+        yield Finding("no-workers", sentence, advice)
     problem = table_of(sight.status, "checkpoint").get("problem")
     if problem:
         folder = f"~/.local/state/livered/{sight.name}, or the same below XDG_STATE_HOME"

@@ -28,6 +28,7 @@ _URGENT: Final[Mapping[str, str]] = {
     "checkpoint": "the run is NOT KEPT on disk",
     "disk": "NO ROOM on a disk",
     "memory": "OUT OF MEMORY soon",
+    "no-workers": "NO WORKER for chunks",
     "service-failed": "the service does NOT START",
     "service-restarts": "the service starts anew",
 }

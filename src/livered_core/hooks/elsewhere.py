@@ -64,6 +64,8 @@ class Answer:
         Failures of lifecycle hooks there, which do not keep a chunk from being processed.
     said
         What was logged there.
+    refused
+        Whether whoever was to process it cannot process any chunk of the run, and another may.
     """
 
     processed: Any = None
@@ -72,6 +74,7 @@ class Answer:
     calls: tuple[FinishedCall, ...] = ()
     contained: tuple[HookFailure, ...] = ()
     said: tuple[Said, ...] = ()
+    refused: bool = False
 
 
 def may_run_elsewhere(plugin_class: type) -> bool:

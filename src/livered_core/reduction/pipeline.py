@@ -374,9 +374,15 @@ class Pipeline:
         try:
             if reason is not RunEndReason.SESSION_FAILED:
                 self._settle()
+        except BaseException:
+            # What is still elsewhere belongs to the run: it is not over for the next session.
+            reason = RunEndReason.SESSION_FAILED
+            raise
         finally:
             if self._underway is not None:
                 self._underway.give_up()
+                if self._underway.is_given_up and reason in FINAL_REASONS:
+                    reason = RunEndReason.SESSION_STOPPED
             self._end(reason)
 
     def _end(self, reason: RunEndReason) -> None:
@@ -446,7 +452,9 @@ class Pipeline:
         if self._resting is None:
             return None
         state, (before, position) = self._running(), self._resting
-        known = attrs.evolve(before, run=state.run, missing=state.missing, updates=state.updates)
+        # Chunks that did not come back come again to whoever goes on from there.
+        missing = tuple(sentence for sentence in state.missing if sentence != _NOT_BACK)
+        known = attrs.evolve(before, run=state.run, missing=missing, updates=state.updates)
         return known, position
 
     def _running(self) -> RunState:

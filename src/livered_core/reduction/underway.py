@@ -94,6 +94,11 @@ class Underway:
         self._positions: deque[StreamPosition | None] = deque()
         self._gone = False
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether chunks were left out that nobody waits for any more."""
+        return self._gone
+
     def begin(self, run: RunInfo) -> None:
         """Begin a run, or go on with one; what is out belongs to nobody."""
         self._positions.clear()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
@@ -21,11 +19,17 @@ import attrs
 from livered_core.clocks import SystemClock
 from livered_core.config import EngineConfig
 from livered_core.engine.executors.base import Client, ExecutorLost, ExecutorStatus
+from livered_core.engine.executors.cluster import (
+    CLOSE_WITHIN_S,
+    call_on,
+    connect,
+    import_distributed,
+    local_cluster,
+    security_of,
+)
 from livered_core.engine.executors.order import Order
 from livered_core.engine.executors.pool import BlockPool, PoolCounts, WorkerLost
-from livered_core.engine.executors.quiet import quiet_dask, without_sigint
 from livered_core.engine.executors.reducer import Reducer
-from livered_core.errors import BackendUnavailable, ConfigError
 from livered_core.hooks.elsewhere import Answer
 from livered_core.model import Chunk, RunInfo
 
@@ -36,7 +40,6 @@ ANSWERS_WITHIN_S: Final = 30.0
 _LOOK_EVERY_S: Final = 0.5
 _LOOKS_LEFT: Final = 10
 """After so many looks a worker that was taken for lost, and is still there, gets blocks again."""
-_CLOSE_WITHIN_S: Final = 5.0
 
 
 @attrs.define(eq=False)
@@ -133,10 +136,13 @@ class DaskCrew:
             for worker in self._workers.values()
             if worker.is_there
         ]
+        # All of them together: some may hang in a call.
+        end_s = self._clock.monotonic() + CLOSE_WITHIN_S
         for end in ends:
             try:
-                end.result(_CLOSE_WITHIN_S)
+                end.result(max(0.0, end_s - self._clock.monotonic()))
             except Exception as error:  # noqa: BLE001  (they end with the process that they are in)
+                end.cancel()
                 _log.debug("The plugins on a worker cannot be ended: %s", error)
         self._workers.clear()
         self._beginning.clear()
@@ -157,15 +163,11 @@ class DaskCrew:
         for name in list(self._beginning):
             if name not in addresses:
                 del self._beginning[name]
+        # One with the same address later is another.
+        self._useless.intersection_update(addresses)
         for name in sorted(set(addresses) - set(self._workers) - set(self._beginning) - self._useless):
-            self._beginning[name] = self._client.submit(
-                _actor_class(),
-                workers=[name],
-                allow_other_workers=False,
-                actor=True,
-                pure=False,
-                key=f"livered-{secrets.token_hex(8)}",
-            )
+            key = f"livered-{secrets.token_hex(8)}"
+            self._beginning[name] = call_on(self._client, name, Reducer, actor=True, key=key)
         for name, future in list(self._beginning.items()):
             if future.done():
                 del self._beginning[name]
@@ -195,10 +197,6 @@ class DaskCrew:
                 name,
                 future.exception(),
             )
-
-
-def _actor_class() -> type[Reducer]:
-    return Reducer
 
 
 async def _close(client: Any, worker: _DaskWorker) -> None:
@@ -241,34 +239,14 @@ class DaskExecutor:
         ConfigError
             When the files for TLS cannot be used.
         """
-        try:
-            quiet_dask()
-            import distributed
-        except ImportError as error:
-            message = (
-                f'engine.executor = "dask" needs Dask distributed, which cannot be imported ({error}): '
-                "pip install 'livered-core[dask]'"
-            )
-            raise BackendUnavailable(message) from error
+        distributed = import_distributed()
         with ExitStack() as stack:
-            security = _security(config, distributed)
+            security = security_of(config, distributed)
             where = config.scheduler_url
-            cluster = None
             if not where:
-                cluster = stack.enter_context(_local_cluster(config, distributed, security, stack))
+                cluster = local_cluster(config, distributed, security, stack)
                 where, security = cluster.scheduler_address, cluster.security
-            try:
-                client = distributed.Client(
-                    where,
-                    security=security,
-                    timeout=ANSWERS_WITHIN_S,
-                    set_as_default=False,
-                    direct_to_workers=True,
-                )
-            except (OSError, TimeoutError, asyncio.TimeoutError) as error:
-                message = f"Dask's scheduler at {where} does not answer within {ANSWERS_WITHIN_S:.0f} s ({error}): start it."
-                raise ExecutorLost(message) from error
-            stack.callback(client.close, timeout=_CLOSE_WITHIN_S)
+            client = connect(distributed, where, security, ANSWERS_WITHIN_S, stack)
             crew = DaskCrew(client, where)
             stack.callback(crew.close)
             crew.wait(ANSWERS_WITHIN_S)
@@ -312,48 +290,3 @@ class DaskExecutor:
     def close(self) -> None:
         """End it, and the workers that are its own."""
         self._stack.close()
-
-
-def _security(config: EngineConfig, distributed: Any) -> Any:
-    if not config.has_tls:
-        return None
-    missing = [str(path) for path in (config.tls_ca, config.tls_cert, config.tls_key) if not _is_file(path)]
-    if missing:
-        raise ConfigError([f"engine: {path} is not a file that can be read." for path in missing])
-    return distributed.Security(
-        tls_ca_file=str(config.tls_ca),
-        tls_client_cert=str(config.tls_cert),
-        tls_client_key=str(config.tls_key),
-        tls_scheduler_cert=str(config.tls_cert),
-        tls_scheduler_key=str(config.tls_key),
-        tls_worker_cert=str(config.tls_cert),
-        tls_worker_key=str(config.tls_key),
-        require_encryption=True,
-    )
-
-
-def _is_file(path: Any) -> bool:
-    return path is not None and path.is_file() and os.access(path, os.R_OK)
-
-
-def _local_cluster(config: EngineConfig, distributed: Any, security: Any, stack: ExitStack) -> Any:
-    """Start workers on this machine: no other machine reaches them, and no other person, who has no certificate."""
-    if security is None and not config.allow_unencrypted:
-        security = distributed.Security.temporary()
-    folder = stack.enter_context(
-        tempfile.TemporaryDirectory(prefix="livered-workers-", ignore_cleanup_errors=True)
-    )
-    with without_sigint():
-        return distributed.LocalCluster(
-            n_workers=config.workers or len(os.sched_getaffinity(0)),
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tls://" if security is not None else "tcp://",
-            security=security,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            local_directory=folder,
-            silence_logs=logging.ERROR,
-        )

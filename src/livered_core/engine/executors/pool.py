@@ -154,6 +154,9 @@ class BlockPool:
         self._stop_seen_s: float | None = None
         self._order: Order | None = None
         self._blocks: deque[_Block] = deque()
+        # Workers that have refused a block of the run in hand, and whether one has not.
+        self._refusing: set[str] = set()
+        self._some_are_fit = False
         self._nothing = threading.Event()
         self.counts = PoolCounts()
         """How it does; another object each time."""
@@ -161,12 +164,14 @@ class BlockPool:
     @property
     def is_full(self) -> bool:
         """Whether as many blocks are out as may be."""
-        most = self._most or PER_WORKER * max(1, len(self._crew.workers()))
+        most = self._most or PER_WORKER * max(1, len(self._workers()))
         return len(self._blocks) >= most
 
     def begin(self, run: RunInfo) -> None:
         """Forget all blocks, and make ready for those of a run."""
         self.forget()
+        self._refusing.clear()
+        self._some_are_fit = False
         self._order = self._make_order(run)
 
     def send(self, chunk: Chunk, run: RunInfo) -> None:
@@ -258,7 +263,7 @@ class BlockPool:
             why = f"{worker.name} is gone"
         else:
             try:
-                block.answer = future.result()
+                self._answered(block, worker, future.result())
             except (WorkerLost, CancelledError) as error:
                 why = str(error) or f"what was sent to {worker.name} was cancelled"
             except Exception as error:  # noqa: BLE001  (whatever it is, it is this block's)
@@ -268,6 +273,26 @@ class BlockPool:
                 return
         worker.leave()
         self._lose(block, worker.name, why)
+
+    def _answered(self, block: _Block, worker: Worker, answer: Answer) -> None:
+        if not answer.refused:
+            self._some_are_fit = True
+            block.answer = answer
+            return
+        if worker.name not in self._refusing and answer.failure is not None:
+            _log.error("Worker %s gets no chunks of this run: %s", worker.name, answer.failure.error)
+        self._refusing.add(worker.name)
+        if self._some_are_fit or any(each.name not in self._refusing for each in self._crew.workers()):
+            block.future = block.worker = None
+        else:
+            # All of them: it is a fault of what is installed, and ends the session after a few chunks.
+            block.answer = answer
+
+    def _workers(self) -> Sequence[Worker]:
+        """Return who may get blocks: those that refuse only as long as nobody has done without."""
+        workers = self._crew.workers()
+        fit = [worker for worker in workers if worker.name not in self._refusing]
+        return fit if fit or self._some_are_fit else workers
 
     def _lose(self, block: _Block, name: str, why: str) -> None:
         block.lost_with.append(name)
@@ -286,7 +311,7 @@ class BlockPool:
 
     def _hand_out(self) -> None:
         """Send the blocks that are with nobody, the oldest first, to the workers that have least to do."""
-        workers = self._crew.workers()
+        workers = self._workers()
         self._say_whether_there_are(workers)
         load: dict[str, int] = {worker.name: 0 for worker in workers}
         for block in self._blocks:

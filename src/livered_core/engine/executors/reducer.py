@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import attrs
+
 from livered_core.clocks import SystemClock
 from livered_core.engine.executors.code import code_as_imported, require_code, require_version
 from livered_core.engine.executors.order import Content, Order, PluginOrder
@@ -26,8 +28,13 @@ from livered_core.model import Chunk, HookFailure, RunEndReason, RunInfo
 
 _MOST_SAID: Final = 100
 """Lines for the log that go with one answer."""
+_NOT_MADE: Final = "The plugins could not be made on this worker."
 _NOT_SAID: Final = ("distributed", "dask", "tornado", "asyncio", "livered_core.hooks.dispatch")
 """Loggers whose lines stay; failures of hooks are told by themselves."""
+
+
+class _Unfit(PluginLoadError):  # noqa: N818  (reads as what it is)
+    """No chunk of the run can be processed here."""
 
 
 class Reducer:
@@ -42,6 +49,7 @@ class Reducer:
         self._content: Content | None = None
         self._hooks: Dispatcher | None = None
         self._run: RunInfo | None = None
+        self._not_made = ""
         self._refused = ""
         self._calls: list[FinishedCall] = []
         self._contained: list[HookFailure] = []
@@ -59,10 +67,10 @@ class Reducer:
         """
         said: list[Said] = []
         with _listening(said):
-            processed, answered_by, failure = self._processed(order, chunk, run)
+            answer = self._answer(order, chunk, run)
         calls, self._calls = tuple(self._calls), []
         contained, self._contained = tuple(self._contained), []
-        return Answer(processed, answered_by, failure, calls, contained, tuple(said))
+        return attrs.evolve(answer, calls=calls, contained=contained, said=tuple(said))
 
     def close(self) -> None:
         """End the plugins that are there."""
@@ -80,28 +88,33 @@ class Reducer:
         """Keep a failure that was contained for the next answer."""
         self._contained.append(failure)
 
-    def _processed(self, order: Order, chunk: Chunk, run: RunInfo) -> tuple[Any, str, HookFailure | None]:
-        """Return what came of a chunk, who gave it, and why there is none."""
+    def _answer(self, order: Order, chunk: Chunk, run: RunInfo) -> Answer:
+        """Return what came of a chunk, and who gave it, or why there is nothing."""
         try:
             hooks = self._ready(order)
             processed = hooks.process_chunk(chunk, run)
             _require_sendable(processed)
         except HookError as error:
-            return None, "", error.failure
+            return Answer(failure=error.failure)
         except BaseException as error:  # noqa: BLE001  (whatever a plugin raises must not end the worker)
-            return None, "", _failure(order, chunk, error)
-        return processed, hooks.answered_by, None
+            return Answer(failure=_failure(order, chunk, error), refused=isinstance(error, _Unfit))
+        return Answer(processed, hooks.answered_by)
 
     def _ready(self, order: Order) -> Dispatcher:
         """Return the plugins, told of the session and the run."""
         if order.key != self._key:
             self._prepare(order)
-        if self._refused or self._hooks is None:
-            raise PluginLoadError(self._refused or "The plugins could not be made on this worker.")
+        if self._not_made or self._refused or self._hooks is None:
+            raise _Unfit(self._not_made or self._refused or _NOT_MADE)
         return self._hooks
 
     def _prepare(self, order: Order) -> None:
-        content: Content = pickle.loads(order.content)  # noqa: S301  (from who may run code here anyway)
+        try:
+            content: Content = pickle.loads(order.content)  # noqa: S301  (from who may run code here anyway)
+        except Exception as error:
+            # Before livered's versions can be compared.
+            message = f"What livered sends cannot be read on a worker ({words_of(error)}): install there what is installed where livered runs."
+            raise _Unfit(message) from error
         if order.session != self._session:
             self._forget_session()
             self._session = order.session
@@ -123,14 +136,15 @@ class Reducer:
 
     def _make(self, content: Content) -> None:
         """Make the plugins, in the order of their calls."""
-        self._refused = ""
+        self._not_made = _NOT_MADE
         try:
             require_version(content.version)
             require_code(content.code)
             plugins = [_made(plugin) for plugin in content.plugins]
         except LiveredError as error:
-            self._refused = str(error)
+            self._not_made = str(error)
             return
+        self._not_made = ""
         self._hooks = Dispatcher(plugins, content.owners, SystemClock(), self, self._calls_back)
         self._hooks.session_started(content.info)
 
