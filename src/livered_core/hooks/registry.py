@@ -93,7 +93,11 @@ class LoadedPlugin:
 
 def distribution_of(point: EntryPoint) -> tuple[str, str]:
     """Return name and version of the distribution that declares an entry point; each empty where nothing says it."""
-    metadata = None if point.dist is None else point.dist.metadata
+    try:
+        metadata = None if point.dist is None else point.dist.metadata
+    except FileNotFoundError:
+        # Where a package has imported importlib_metadata, its distributions raise.
+        metadata = None
     if not metadata:
         return "", ""
     # A field that is not there is not asked for: Python 3.13 warns, and later ones raise.
