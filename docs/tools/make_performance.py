@@ -51,8 +51,9 @@ BOUNDS: Mapping[str, str] = {
     "whole_path.*": "the processor time that an event costs livered and the beamline, which share the two cores: the row "
     "after it in the figures says how much, and what two processors allow at most. Counting takes most of it, as the "
     "stages say.",
-    "latency.design.busy*": "counting with every option (three histograms and the pixels) takes most of it; the rest is "
-    "the kernel's copying, and making and writing results.",
+    "latency.design.*busy*": "counting with every option (three histograms and the pixels), and at two updates a second "
+    "making them (twice the transform's matrix, on two threads of BLAS) and writing `latest.json`; the rest is the kernel's "
+    "copying.",
     "latency.*": "a result waits for its chunk to be closed, reduced, and shown: at short intervals the update and the "
     "writing of `latest.json` are no longer small beside the interval.",
     "focus.*": "each event reads a row of its pixel's table and adds one at random in the counts of a bank: what is "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from hooks_support import plugin
 from livered_core import ConfigError, PluginLoadError, hookimpl
 from livered_core.hooks.registry import (
+    distribution_of,
     find_instrument,
     find_plugins,
     instantiate,
@@ -250,3 +252,15 @@ def test_data_models_that_cannot_be_are_refused(install, declared):
     (entry,) = find_plugins(["printer"])
     with pytest.raises(PluginLoadError, match=r"data_models is .*: give a tuple of .native. and .mantid."):
         load_class(entry)
+
+
+class WithoutMetadata:
+    """A distribution of importlib_metadata, which raises where that of the standard library returns nothing."""
+
+    @property
+    def metadata(self):
+        raise FileNotFoundError
+
+
+def test_a_distribution_that_raises_for_its_missing_metadata_has_no_name():
+    assert distribution_of(SimpleNamespace(dist=WithoutMetadata())) == ("", "")
