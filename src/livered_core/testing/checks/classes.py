@@ -9,7 +9,7 @@ from typing import Final
 from livered_core.config import Config, Layer, merge, parse_layer, structure
 from livered_core.errors import ConfigError, PluginError
 from livered_core.hooks.inspection import hook_problems
-from livered_core.hooks.registry import PackagedDefaults, packaged_defaults
+from livered_core.hooks.registry import PackagedDefaults, distribution_of, packaged_defaults
 from livered_core.testing.checks.finding import CannotTell, Found, first_wrong, not_applicable, ok, wrong
 from livered_core.testing.checks.subject import Subject
 
@@ -64,9 +64,9 @@ def entry_point(subject: Subject) -> Found:
 def distribution(subject: Subject) -> Found:
     """See that the package says who it is and what it needs."""
     dist = None if subject.entry is None else subject.entry.entry_point.dist
-    if dist is None:
+    if subject.entry is None or dist is None:
         return not_applicable("no installed package declares the class.")
-    if not dist.metadata or "Name" not in dist.metadata:
+    if not distribution_of(subject.entry.entry_point)[0]:
         return wrong(
             "the installed package has no metadata: nobody can tell whose results these are.",
             "Install it anew with pip.",
