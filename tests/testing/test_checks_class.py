@@ -3,10 +3,9 @@
 # ruff: noqa: RUF009  (attrs.field, with what each has)
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
-
-import sys
 
 import attrs
 import pytest
