@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
+from dask_support import skip_without_dask
 from livered_support import livered
 from recording_support import run_packets, to_bytes
 
-pytest.importorskip("distributed")
+skip_without_dask()
 
 COUNTS = """
     import os

@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from beamline_support import simulated_run
+from dask_support import skip_without_dask
 from executor_support import Counter, Killer, NeverSaid, chunk, run_info, session
 from livered_core import RunEndReason
 from livered_core.clocks import SystemClock
@@ -28,7 +29,7 @@ from livered_core.recording import open_recording
 from livered_support import private_environment
 from waiting import until
 
-pytest.importorskip("distributed")
+skip_without_dask()
 # It comes with distributed.
 psutil = pytest.importorskip("psutil")
 
@@ -247,3 +248,17 @@ def test_workers_that_hang_are_waited_for_together(executor, monkeypatch):
     began_s = SystemClock().monotonic()
     crew.close()
     assert 0.7 <= SystemClock().monotonic() - began_s < 1.35
+
+
+def test_dask_leaves_the_search_for_packages_as_it_was():
+    """On Pythons before 3.12 it would put importlib_metadata's finder in the place of the standard library's."""
+    lines = (
+        "import sys",
+        "from livered_core.engine.executors.quiet import quiet_dask",
+        "quiet_dask()",
+        "from importlib.metadata import distribution",
+        "assert type(distribution('attrs')).__module__.startswith('importlib.metadata')",
+        "assert not any(type(finder).__module__.startswith('importlib_metadata') for finder in sys.meta_path)",
+        "assert 'importlib_metadata' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=60)

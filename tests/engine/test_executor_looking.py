@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dask_support import skip_without_dask
 from executor_support import Counter, NeverSaid, chunk, configuration, run_info, session
 from livered_core import RunEndReason
 from livered_core.config import EngineConfig
@@ -21,7 +22,7 @@ from livered_core.engine.setup import make_plugins
 from livered_core.errors import BackendUnavailable
 from waiting import until
 
-pytest.importorskip("distributed")
+skip_without_dask()
 
 ON_WORKERS = '[engine]\nexecutor = "dask"\nworkers = 3\n'
 WITHOUT_LIVERED = """

@@ -3,7 +3,6 @@
 # ruff: noqa: RUF009  (attrs.field, with what each has)
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,12 +80,6 @@ def test_a_package_that_does_not_say_what_it_needs_is_caught(install):
     (finding,) = check_plugin(find_plugin("my_sink"), data=DATA, only=["distribution"])
     assert_wrong(finding, "dist-of-sink has version 0.0.0")
     assert "dist-of-sink does not say that it needs livered-core." in finding.sentence
-
-
-def test_a_package_without_metadata_is_caught_where_others_have_put_their_finder_first(install, monkeypatch):
-    importlib_metadata = pytest.importorskip("importlib_metadata")  # it puts a finder of its own there
-    monkeypatch.setattr(sys, "meta_path", [importlib_metadata.MetadataPathFinder(), *sys.meta_path])
-    test_a_package_without_metadata_is_caught(install)
 
 
 def test_a_package_without_metadata_is_caught(install):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -19,7 +21,8 @@ def quiet_dask() -> None:
     ImportError
         Where it is not installed.
     """
-    import distributed  # noqa: F401
+    with _standard_metadata():
+        import distributed  # noqa: F401
 
     for name in _LOGGERS:
         logger = logging.getLogger(name)
@@ -30,6 +33,23 @@ def quiet_dask() -> None:
     # They say with tracebacks what livered says in a sentence: a worker is lost, the scheduler is gone.
     for name in ("nanny", "client", "core", "utils"):
         logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _standard_metadata() -> Iterator[None]:
+    """Give Dask the standard library's metadata of packages, also on Pythons before 3.12.
+
+    importlib_metadata, which it asks for there, puts itself in the place of the standard library's for the whole process,
+    and then one malformed entry point of any package ends every search for plugins.
+    """
+    name = "importlib_metadata"
+    is_there = name in sys.modules
+    sys.modules.setdefault(name, importlib.metadata)
+    try:
+        yield
+    finally:
+        if not is_there:
+            del sys.modules[name]
 
 
 @contextmanager
