@@ -67,7 +67,6 @@ def of_help(where: Bench, times: int) -> list[Row]:
             beside=f"python -c pass ({best['python']:.0f} ms)",
             ratio=best["help"] / best["python"],
             better="lower",
-            held=True,
             note=f"import numpy takes {best['numpy']:.0f} ms",
             aim=HELP_AIM,
             met=best["help"] < AIMED_MS,
