@@ -8,11 +8,14 @@ of ``soak``.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from between import fill_between
 
 SOAK = "Soak"
 """Section of the lines that belong to the long suite."""
@@ -40,18 +43,8 @@ def filled(page: str, document: Mapping[str, Any]) -> str:
     short = [row for row in document["rows"] if row["section"] != SOAK]
     for mark, rows, table in (("faults", short, _faults(short)), ("soak", long, _soak(long))):
         if rows:
-            page = _between(page, mark, "\n".join([_made(document), "", *table]))
+            page = fill_between(page, mark, "\n".join([_made(document), "", *table]))
     return page
-
-
-def _between(page: str, mark: str, text: str) -> str:
-    pattern = re.compile(rf"(<!-- {mark}: begin -->\n).*?(<!-- {mark}: end -->)", re.DOTALL)
-    if len(pattern.findall(page)) != 1:
-        message = (
-            f"The page needs one line <!-- {mark}: begin --> and one line <!-- {mark}: end --> after it."
-        )
-        raise ValueError(message)
-    return pattern.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page)
 
 
 def _made(document: Mapping[str, Any]) -> str:

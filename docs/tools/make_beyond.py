@@ -16,6 +16,10 @@ from typing import Any
 
 import attrs
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from between import fill_between
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results.json"
 PAGE = REPOSITORY / "docs" / "beyond-one-machine.md"
@@ -283,18 +287,8 @@ def page(text: str, results: Mapping[str, Any]) -> str:
         ("blocks", blocks_table(of)),
         ("breaks", breaks_table(of)),
     ):
-        text = _between(text, mark, "\n".join(made))
+        text = fill_between(text, mark, "\n".join(made))
     return text
-
-
-def _between(text: str, mark: str, made: str) -> str:
-    pattern = re.compile(rf"(<!-- {mark}: begin -->\n).*?(<!-- {mark}: end -->)", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        message = (
-            f"The page needs one line <!-- {mark}: begin --> and one line <!-- {mark}: end --> after it."
-        )
-        raise ValueError(message)
-    return pattern.sub(lambda match: f"{match[1]}\n{made}\n\n{match[2]}", text)
 
 
 def main() -> None:

@@ -15,6 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from between import fill_between
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 PAGE = REPOSITORY / "docs" / "performance.md"
@@ -106,18 +110,8 @@ def page(text: str, results: Mapping[str, Any]) -> str:
         ("aims", aims_table(results["rows"])),
         ("figures", figures(results["rows"])),
     ):
-        text = _between(text, mark, "\n".join(made))
+        text = fill_between(text, mark, "\n".join(made))
     return text
-
-
-def _between(text: str, mark: str, made: str) -> str:
-    pattern = re.compile(rf"(<!-- {mark}: begin -->\n).*?(<!-- {mark}: end -->)", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        message = (
-            f"The page needs one line <!-- {mark}: begin --> and one line <!-- {mark}: end --> after it."
-        )
-        raise ValueError(message)
-    return pattern.sub(lambda match: f"{match[1]}\n{made}\n\n{match[2]}", text)
 
 
 def programs() -> list[str]:
