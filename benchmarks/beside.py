@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from focus import BANKS_BEGIN, N_PIXELS, TOF_US, events, made_up_calibration, tables
+from banks_alone import BANKS_BEGIN, N_PIXELS
+from focus import TOF_US, events, made_up_calibration, tables
 from limits import compiled
 from rows import Row, arguments, best_of, finish
 from sessions import DEFINITION

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from banks_alone import BANKS_BEGIN, D_RANGES, N_BINS, N_PIXELS
 from limits import compiled, count_pixels
 from rows import Row, arguments, best_of, finish
 
@@ -30,9 +31,6 @@ from livered_core.diffraction import (
     warm_up,
 )
 
-N_PIXELS = 101_376
-BANKS_BEGIN = (0, 14336, 37888, 52224, 64512, 82944)
-D_RANGES = ((0.30, 8.0), (0.15, 3.8), (0.10, 2.5), (0.10, 2.0), (0.10, 1.6), (0.50, 8.0))
 ELECTRONIC_BANKS = 99
 PER_PULSE = 100_000
 TOF_US = (300.0, 16667.0)
@@ -80,7 +78,7 @@ def tables(calibration: Calibration) -> tuple[FocusTable, FocusTable]:
     """Return the tables of NOMAD's banks, in d and in Q."""
     pixel = np.arange(N_PIXELS)
     grouping = Grouping(pixel, np.searchsorted(BANKS_BEGIN, pixel, side="right") - 1)
-    edges = np.stack([log_edges(low, high, 6000) for low, high in D_RANGES])
+    edges = np.stack([log_edges(low, high, N_BINS) for low, high in D_RANGES])
     q_edges = np.tile(linear_edges(0.0, 50.0, 2500), (len(D_RANGES), 1))
     return (
         focus_table(calibration, grouping, edges, *TOF_US),

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import focus
 import numpy as np
 import numpy.typing as npt
+from banks_alone import N_PIXELS
+from nomad import START_NS, made_up_chunk
 
 import livered_nom
-from livered_core import Chunk, EventBatch, InstrumentDefinition, RunInfo, SessionInfo, Update
+from livered_core import Chunk, InstrumentDefinition, RunInfo, SessionInfo, Update
 from livered_core.config.simulate import SimulateConfig
 from livered_core.diffraction import Calibration, write_calibration
-from livered_core.geometry import read_instrument
 from livered_core.publish.nexus import nexus_bytes
 from livered_core.simulator.process import Order, SimulatorProcess, start_simulator, write_order
 
@@ -32,10 +34,7 @@ HERE = Path(__file__).resolve().parent
 DEFINITION = Path(livered_nom.__file__).with_name("simulated_instrument.xml")
 DESIGN_RATE = 2.5e7
 """Events a second for which NOMAD's stream is designed."""
-BANKS_BEGIN = (0, 14336, 37888, 52224, 64512, 82944)
-MEAN_DIFC = np.array((1430.0, 2858.0, 5603.0, 9045.0, 9909.0, 860.0))
 MASKED = 0.03
-START_NS = 1_700_000_000_000_000_000
 PATIENCE_S = 150.0
 
 NOM = """
@@ -135,20 +134,10 @@ def bench(options: Any) -> Iterator[Bench]:
 
 
 def made_up_calibration() -> Calibration:
+    """Give the calibration of `focus`, with some pixels masked."""
     rng = np.random.default_rng(1)
-    n_pixels = 101_376
-    pixel = np.arange(n_pixels)
-    bank = np.searchsorted(BANKS_BEGIN, pixel, side="right") - 1
-    return Calibration(
-        detid=pixel,
-        difc=MEAN_DIFC[bank] * rng.uniform(0.8, 1.2, n_pixels),
-        difa=rng.uniform(-6, 0.5, n_pixels),
-        tzero=rng.uniform(-15, 15, n_pixels),
-        group=bank + 1,
-        use=rng.random(n_pixels) >= MASKED,
-        instrument="NOMAD",
-        source="made up",
-    )
+    calibration = focus.made_up_calibration(rng)
+    return attrs.evolve(calibration, use=rng.random(N_PIXELS) >= MASKED)
 
 
 def write_references(folder: Path, calibration: Path) -> None:
@@ -166,20 +155,6 @@ def write_references(folder: Path, calibration: Path) -> None:
     result = plugin.post_process(plugin.process_chunk(chunk), run, update)
     for name in ("vanadium", "container"):
         (folder / f"{name}.nxs").write_bytes(nexus_bytes(result, run, update, {}, 0))
-
-
-def made_up_chunk(definition: InstrumentDefinition, n_events: int) -> Chunk:
-    rng = np.random.default_rng(1)
-    pixels = read_instrument(definition).pixel_id
-    batch = EventBatch(
-        pixel_id=pixels[rng.integers(0, len(pixels), n_events)].astype(np.uint32),
-        tof=rng.integers(3000, 166_670, n_events, dtype=np.uint32),
-        pulse_time_ns=np.array([START_NS]),
-        proton_charge_pc=np.array([3.6e9]),
-        event_offset=np.array([0, n_events], np.int64),
-        flags=np.zeros(1, np.uint32),
-    )
-    return Chunk(1, "native", batch, START_NS, START_NS, 1, n_events, 3.6e9, {}, definition)
 
 
 def update_of(chunk: Chunk) -> Update:
