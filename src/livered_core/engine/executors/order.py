@@ -17,7 +17,7 @@ from livered_core.hooks.elsewhere import HOOK, processing_plugins
 from livered_core.hooks.plugin_state import save_states
 from livered_core.hooks.registry import LoadedPlugin, settings_class
 from livered_core.hooks.table import DEFAULTS
-from livered_core.model import HookFailure, RunInfo, SessionInfo
+from livered_core.model import Chunk, HookFailure, RunInfo, SessionInfo
 
 
 @attrs.frozen(eq=False)
@@ -73,6 +73,18 @@ class Order:
     owner_version: str
     content: bytes = attrs.field(repr=False)
     failure: HookFailure | None = None
+
+    def blame(self, error: str, chunk: Chunk, traceback: str = "") -> HookFailure:
+        """Describe why a chunk could not be processed, where no other plugin than the owner can be blamed."""
+        return HookFailure(
+            plugin=self.owner,
+            version=self.owner_version,
+            hook=HOOK,
+            error=error,
+            traceback=traceback,
+            chunk_sequence=chunk.sequence,
+            consecutive=1,
+        )
 
 
 @attrs.frozen(eq=False)

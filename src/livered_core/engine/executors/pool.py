@@ -19,7 +19,7 @@ import attrs
 from livered_core.clocks import Clock
 from livered_core.engine.executors.order import Order
 from livered_core.errors import LiveredError
-from livered_core.hooks.elsewhere import HOOK, Answer
+from livered_core.hooks.elsewhere import Answer
 from livered_core.model import Chunk, HookFailure, RunInfo
 from livered_core.reduction.underway import Processed
 
@@ -86,6 +86,11 @@ class _Block:
     @property
     def is_out(self) -> bool:
         return self.future is not None and self.answer is None
+
+    @property
+    def load(self) -> int:
+        # One that a worker was lost with is alone with the next: it must take no other with it.
+        return PER_WORKER if self.lost_with else 1
 
 
 @attrs.frozen
@@ -267,7 +272,9 @@ class BlockPool:
             except (WorkerLost, CancelledError) as error:
                 why = str(error) or f"what was sent to {worker.name} was cancelled"
             except Exception as error:  # noqa: BLE001  (whatever it is, it is this block's)
-                block.answer = Answer(failure=_failure(block, f"{type(error).__name__}: {error}"))
+                block.answer = Answer(
+                    failure=block.order.blame(f"{type(error).__name__}: {error}", block.chunk)
+                )
                 return
             else:
                 return
@@ -303,7 +310,7 @@ class BlockPool:
                 f"{len(block.lost_with)} workers were lost with it, one after another ({workers}; the last: {why}): "
                 "it is not sent again. What process_chunk does with it may end a process, or want too much memory."
             )
-            block.answer = Answer(failure=_failure(block, sentence))
+            block.answer = Answer(failure=block.order.blame(sentence, block.chunk))
             self._count(given_up=self.counts.given_up + 1)
             return
         _log.warning("A worker is lost with chunk %d, which is sent again: %s", block.chunk.sequence, why)
@@ -316,19 +323,15 @@ class BlockPool:
         load: dict[str, int] = {worker.name: 0 for worker in workers}
         for block in self._blocks:
             if block.is_out and block.worker is not None:
-                # One that a worker was lost with is alone with the next: it must take no other with it.
-                load[block.worker.name] = load.get(block.worker.name, 0) + (
-                    PER_WORKER if block.lost_with else 1
-                )
+                load[block.worker.name] = load.get(block.worker.name, 0) + block.load
         for block in self._blocks:
             if block.future is not None or block.answer is not None:
                 continue
-            most = 0 if block.lost_with else PER_WORKER - 1
-            free = [worker for worker in workers if load[worker.name] <= most]
+            free = [worker for worker in workers if load[worker.name] + block.load <= PER_WORKER]
             if not free:
                 continue
             worker = min(free, key=lambda each: load[each.name])
-            load[worker.name] += PER_WORKER if block.lost_with else 1
+            load[worker.name] += block.load
             block.worker, block.future = worker, worker.send(block.order, block.chunk, block.run)
 
     def _say_whether_there_are(self, workers: Sequence[Worker]) -> None:
@@ -345,16 +348,3 @@ class BlockPool:
 
 def _on(failure: HookFailure, chunk: Chunk) -> HookFailure:
     return attrs.evolve(failure, chunk_sequence=chunk.sequence)
-
-
-def _failure(block: _Block, error: str) -> HookFailure:
-    order = block.order
-    return HookFailure(
-        plugin=order.owner,
-        version=order.owner_version,
-        hook=HOOK,
-        error=error,
-        traceback="",
-        chunk_sequence=block.chunk.sequence,
-        consecutive=1,
-    )

@@ -97,7 +97,9 @@ class Reducer:
         except HookError as error:
             return Answer(failure=error.failure)
         except BaseException as error:  # noqa: BLE001  (whatever a plugin raises must not end the worker)
-            return Answer(failure=_failure(order, chunk, error), refused=isinstance(error, _Unfit))
+            text = str(error) if isinstance(error, LiveredError) else words_of(error)
+            failure = order.blame(text, chunk, trace_of(error))
+            return Answer(failure=failure, refused=isinstance(error, _Unfit))
         return Answer(processed, hooks.answered_by)
 
     def _ready(self, order: Order) -> Dispatcher:
@@ -207,19 +209,6 @@ def _require_sendable(processed: Any) -> None:
             f"({words_of(error)}): return what can be pickled."
         )
         raise PluginLoadError(message) from error
-
-
-def _failure(order: Order, chunk: Chunk, error: BaseException) -> HookFailure:
-    text = str(error) if isinstance(error, LiveredError) else words_of(error)
-    return HookFailure(
-        plugin=order.owner,
-        version=order.owner_version,
-        hook=HOOK,
-        error=text,
-        traceback=trace_of(error),
-        chunk_sequence=chunk.sequence,
-        consecutive=1,
-    )
 
 
 class _Ear(logging.Handler):
