@@ -35,17 +35,13 @@ def d_thresholds(edges: npt.NDArray[np.float64], axis: Axis) -> npt.NDArray[np.f
     positive = edges > 0
     wanted = edges[positive]
     with np.errstate(over="ignore", divide="ignore"):
-        # Neighbouring positive float64 are neighbouring integers; division by a larger d never gives more.
+        # Neighbouring positive float64 are neighbouring integers; division by a larger d never gives more. The rounded
+        # quotient is within half a step of 2 pi / edge, so that one d less would be at or above the edge.
         bits = np.clip(TWO_PI / wanted, np.nextafter(0.0, 1.0), np.inf).view(np.int64)
         while True:
             at_or_above = TWO_PI / bits.view(np.float64) >= wanted
             if not at_or_above.any():
                 break
             bits = bits + at_or_above
-        while True:
-            below = (bits > 1) & (TWO_PI / np.maximum(bits - 1, 1).view(np.float64) < wanted)
-            if not below.any():
-                break
-            bits = bits - below
     thresholds[positive] = bits.view(np.float64)
     return thresholds
